@@ -1,6 +1,6 @@
 """Planes searched in tiles: quality against single images, seams, sizes, filters and memory.
 
-    python benchmarks/tiles.py recall --data FOLDER --side 2048 --every 8
+    python benchmarks/tiles.py recall --data FOLDER --side 2048 --every 8 --estimate
     python benchmarks/tiles.py seams --data FOLDER --places 5
     python benchmarks/tiles.py sizes --data TRAINING --copies 2 --frame 48 64 96
     python benchmarks/tiles.py estimate --data FOLDER
@@ -11,12 +11,13 @@
 ``recall`` repeats images to a plane of whole copies and compares the objects that tiles find with
 those that the single images give: all of them, and those that no border of the image cuts. Where
 copies meet, the parts of two cut objects lie side by side and look like one, but are two in the
-labels. ``seams`` moves the borders of the tiles over an image to 25 places, and moves the image in
-a frame without tiles beside it. ``sizes``
-is how the best size in the frame was chosen, on training images. ``estimate`` compares estimated
-sizes with those of the labels. ``long`` has objects that are longer than the overlap of tiles.
-``write`` paints discs in a corner of a plane and writes its labels in tiles, in seconds of the
-processor, which other work on the machine changes little.
+labels. With ``--estimate`` size and scale come from a first look at the plane, as they do where no
+size is given; else the size is that of the labels. ``seams`` moves the borders of the tiles over an
+image to 25 places, and moves the image in a frame without tiles beside it. ``sizes`` is how the
+best size in the frame was chosen, on training images. ``estimate`` compares estimated sizes with
+those of the labels. ``long`` has objects that are longer than the overlap of tiles. ``write``
+paints discs in a corner of a plane and writes its labels in tiles, in seconds of the processor,
+which other work on the machine changes little.
 """
 
 import argparse
@@ -55,6 +56,7 @@ from napari_segany.io.write_tiff import LabelStack
 from napari_segany.io.write_zarr import write_labels
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
+from napari_segany.tiled_planes import settle_tiles
 from recall import numbered, tiled_labels
 
 
@@ -160,16 +162,26 @@ def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print scores of single images, and of the same images as one large plane in tiles."""
     params = resolve_params(model, FinderParams(views=args.views))
     names = "AR mSA, AR mSA of objects not cut"
-    print(f"image size | by itself: {names} | in tiles: the same | tiles seconds", flush=True)
+    print(
+        f"image size (estimated) side | by itself: {names} | in tiles: the same | tiles seconds",
+        flush=True,
+    )
     sums = []
     for name, rgb, labels, size in images(args):
         single = scores(generate_masks(model, rgb, params, refilter=False), labels)
         plane, truth = copies(rgb, labels, args)
         start = time.process_time()
-        found, grid, _ = in_tiles(model, plane, TileParams("always", size), params)
+        about, shape = None, (plane.shape[0], plane.shape[1])
+        tiles = TileParams("always", size)
+        if args.estimate:
+            readers = [lambda plane=plane: reader(plane)]
+            tiles, about = settle_tiles(TileParams("always"), model, params, shape, readers)
+        found, grid, _ = in_tiles(model, plane, tiles, params)
         seconds = time.process_time() - start
         tiled_scores = scores(found, truth, (rgb.shape[0], rgb.shape[1]))
-        line = f"{name} {size:3.0f} | {single} | {tiled_scores} | {len(grid)} {seconds:.1f}"
+        said = "" if about is None else f" ({about.size:.0f}, {about.side or 'usual'})"
+        line = f"{name} {size:3.0f}{said} {grid.side} | {single} | {tiled_scores}"
+        line += f" | {len(grid)} {seconds:.1f}"
         if args.whole:
             start = time.process_time()
             whole = generate_masks(model, plane, params, refilter=False)
@@ -262,7 +274,7 @@ def _parts(iou: NDArray[np.float64]) -> str:
 
 
 def run_estimate(args: argparse.Namespace, model: PromptableModel) -> None:
-    """Print estimated sizes of objects beside the median of the labels."""
+    """Print estimated sizes of objects beside the median of the labels, and sides of tiles."""
     params = resolve_params(model, FinderParams())
     ratios = []
     for name, rgb, _, size in images(args):
@@ -271,9 +283,11 @@ def run_estimate(args: argparse.Namespace, model: PromptableModel) -> None:
         found = estimate_object_size(model, reader(plane), plane.shape[:2], params)
         seconds = time.perf_counter() - start
         ratios.append(found.size / size)
+        by_size = TileParams(object_size=found.size).resolved(params).tile_side
+        sides = found.side or by_size, by_size
         print(
             f"{name}: labels {size:.0f}, estimated {found.size:.0f} of {found.objects} objects, "
-            f"{seconds:.1f} s",
+            f"tiles of {sides[0]}, by the size {sides[1]}, {seconds:.1f} s",
             flush=True,
         )
     good = np.mean([0.5 <= each <= 2 for each in ratios])
@@ -469,6 +483,9 @@ def main() -> None:
     parser.add_argument("--copies", type=int, help="copies along each axis, in place of --side")
     parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192, 16384])
     parser.add_argument("--frame", type=float, nargs="+", default=[32, 48, 64, 96, 128])
+    parser.add_argument(
+        "--estimate", action="store_true", help="estimate size and scale, as without a size"
+    )
     parser.add_argument("--whole", action="store_true", help="also search the plane as a whole")
     parser.add_argument("--places", type=int, default=5, help="places along each axis of an image")
     parser.add_argument("--views", type=int, choices=(1, 2), help="views of each tile")

@@ -1,13 +1,17 @@
 """Search of one plane of a stack with a recipe, and what linking keeps of it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.classification.classify_masks import describe_objects, with_classes
+from napari_segany.classification.classify_masks import (
+    classify_objects,
+    tile_classifier,
+    without_left_out,
+)
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import to_rgb
 from napari_segany.core.masks import MaskSet
@@ -98,12 +102,14 @@ def find_masks(
     ways: Any = {"progress": progress, "should_stop": should_stop, "refilter": refilter}
     embedding, classes = None, recipe.classes
     try:
+        if classes is not None:
+            classes.check_model(model.id, model.weights.sha256)
         if tiles_of(recipe, (image.shape[0], image.shape[1])) is not None:
-            inside = region_of(region, index)
-            return image, find_in_tiles(data, layout, recipe, model, index, region=inside, **ways)
+            ways |= {"region": region_of(region, index), "classify": tile_classifier(classes)}
+            masks = find_in_tiles(data, layout, recipe, model, index, **ways)
+            return image, masks if classes is None else without_left_out(masks, classes)
         if classes is not None:
             # The plane is embedded once for objects and classes.
-            classes.check_model(model.id, model.weights.sha256)
             rgb = to_rgb(image, recipe.limits)
             embedding = model.embed(rgb, stages=True, should_stop=should_stop)
         masks = generate_masks(
@@ -117,8 +123,8 @@ def find_masks(
             **ways,
         )
         if classes is not None:
-            found = describe_objects(model, rgb, masks, embedding, should_stop)
-            masks = with_classes(masks, found, classes)
+            found = classify_objects(model, rgb, masks, classes, embedding, should_stop)
+            masks = without_left_out(replace(masks, classes=found), classes)
     except InputError as error:
         raise _of_plane(error, layout, index) from error
     return image, masks

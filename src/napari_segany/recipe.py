@@ -206,8 +206,6 @@ class Recipe:
             raise InputError(
                 "Classes are those of objects of planes; leave them out to link planes or frames."
             )
-        if self.classes is not None and self.tiles is not None:
-            raise InputError("Classes are those of planes that are searched as a whole; no tiles.")
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):

@@ -21,6 +21,7 @@ from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.tile_params import AUTO_TILES, TileParams, searched_size
+from napari_segany.generators.tiles.find_tile import ClassifyTile
 from napari_segany.generators.tiles.object_size import SizeEstimate, estimate_object_size
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
 from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
@@ -102,7 +103,8 @@ def settle_tiles(
         estimate = estimate_object_size(model, read, shape, params, should_stop)
         break
     size = SEARCHED_OBJECT_SIZE if estimate is None else estimate.size
-    return replace(tiles, object_size=size).resolved(params), estimate
+    side = tiles.tile_side or (None if estimate is None else estimate.side)
+    return replace(tiles, object_size=size, tile_side=side).resolved(params), estimate
 
 
 def resolve_tiles(
@@ -160,6 +162,13 @@ def resolve_tiles(
             "no object was found whose size could tell the scale, %g pixels are assumed; give "
             "the size with --object-size",
             estimate.size,
+        )
+    if estimate is not None and estimate.side is not None:
+        note(
+            logger,
+            "more of them is seen in tiles of %d pixels than in those that the size asks for; give "
+            "another side with --tile-side",
+            tiles.tile_side,
         )
     note(
         logger,
@@ -235,11 +244,12 @@ def find_in_tiles(
     should_stop: ShouldStop | None = None,
     refilter: bool = False,
     on_tile: OnTile | None = None,
+    classify: ClassifyTile | None = None,
 ) -> MaskSet:
     """Return the masks of a plane that is searched in tiles, and read window by window.
 
     Parameters are those of :func:`napari_segany.plane_search.find_masks`; ``on_tile`` is called
-    with the candidates of each tile.
+    with the candidates of each tile, and ``classify`` sorts them, see :func:`find_tile`.
 
     Raises
     ------
@@ -265,4 +275,5 @@ def find_in_tiles(
         should_stop=should_stop,
         refilter=refilter,
         on_tile=on_tile,
+        classify=classify,
     )

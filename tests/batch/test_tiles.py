@@ -1,8 +1,9 @@
 """Planes that are computed tile by tile: stored, resumed and written without the whole plane."""
 
+import csv
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import zarr
 from tests.batch.conftest import results
 from tests.stub import StubModel
 
-from napari_segany import AutomaticParams, segment_everything
+from napari_segany import AutomaticParams, SamModel, segment_everything
 from napari_segany.batch.executor import LocalExecutor
 from napari_segany.batch.inputs import find_inputs, name_results
 from napari_segany.batch.options import BatchOptions
@@ -23,10 +24,17 @@ from napari_segany.batch.plane_loop import run
 from napari_segany.batch.plane_tiles import region_box, region_window
 from napari_segany.batch.products import labels as labels_product
 from napari_segany.batch.products.labels import LABELS_PRODUCT
+from napari_segany.classification.class_set import ClassSet, ObjectClass
+from napari_segany.classification.classify_masks import describe_objects
+from napari_segany.core.intensity import to_rgb
+from napari_segany.core.rasterize import paint
 from napari_segany.errors import Cancelled, InputError
+from napari_segany.generators.exemplars.example_set import freeze
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.io.read import open_image
 from napari_segany.io.result_files import Outputs
+from napari_segany.plane_search import find_masks
+from napari_segany.segmentation import make_recipe, resolve_stack
 
 PARAMS = AutomaticParams(points_per_side=4, pred_iou_thresh=0, stability_score_thresh=0)
 TILES = TileParams("always", object_size=16, tile_side=128, tile_overlap=32)
@@ -67,7 +75,8 @@ def batch_of(image: Path, output: Path, where: Any, **others: Any) -> Batch:
     named = name_results(find_inputs([str(image)]), output, "recipe", outputs)
     items: Any = tuple(inspect(named, ReadOptions()))
     params = others.pop("params", PARAMS)
-    options = BatchOptions(output, params, tiles=others.pop("tiles", TILES))
+    chosen = {"tiles": others.pop("tiles", TILES), "classes": others.pop("classes", None)}
+    options = BatchOptions(output, params, **chosen)
     recipe = where.make_recipe(**options.recipe_values)
     return Batch(items, output, recipe, LABELS_PRODUCT, **others)
 
@@ -214,6 +223,37 @@ def test_only_tiles_of_the_box_are_searched(
     # Another box is another result.
     with pytest.raises(InputError, match="holds no pixel of a plane of 250 x 310"):
         region_box((300, 0, 350, 10), SHAPE)
+
+
+def test_objects_of_tiles_have_their_classes(
+    tmp_path: Path, tiny_model: SamModel, in_tiles: bool
+) -> None:
+    pixels = pixels_of((96, 120))
+    image = save_slide(tmp_path / "in", "tiff", (96, 120))
+    tiles = TileParams("always", object_size=8, tile_side=64, tile_overlap=16)
+    params = replace(PARAMS, min_area=1, box_nms_thresh=0.95)
+    plain = make_recipe(tiny_model, params, axes="YX", tiles=tiles)
+    layout, plain = resolve_stack(pixels, plain)
+    _, found = find_masks(pixels, layout, plain, tiny_model, ())
+    described = describe_objects(tiny_model, to_rgb(pixels, plain.limits), found[:2])
+    named = ObjectClass("one", "#123456"), ObjectClass("other", "#654321", left_out=True)
+    about = tiny_model.id, tiny_model.weights.sha256
+    classes = ClassSet(*about, named, freeze(described), (0, 1))
+    _, expected = find_masks(pixels, layout, replace(plain, classes=classes), tiny_model, ())
+    assert 0 < len(expected) < len(found)
+    segment(
+        image, tmp_path, tiny_model, params=params, tiles=tiles, classes=classes, outputs=Outputs()
+    )
+    with (tmp_path / "slide_table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["class"] for row in rows} == {"one"}
+    kept, source = paint(expected, **asdict(plain.labels))
+    painted = expected[source].classes
+    assert painted is not None
+    scores = [float(row["class_score"]) for row in rows]
+    np.testing.assert_allclose(sorted(scores), np.sort(painted.scores), atol=1e-3)
+    with open_image(tmp_path / "slide_labels.ome.tif", stored=True) as labels:
+        np.testing.assert_array_equal(labels.data[...], kept)
 
 
 def test_a_region_is_read_in_the_window_only() -> None:

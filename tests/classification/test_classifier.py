@@ -1,6 +1,7 @@
 """Classes of objects: what a few labels teach, what recipes hold, and refusals."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,11 @@ from tests.generators.exemplars.test_example_set import random_descriptors
 from napari_segany import LinkParams, MaskSet, Recipe, SamModel
 from napari_segany.classification.class_set import ClassSet, ObjectClass, usual_classes
 from napari_segany.classification.classifier import fit_classifier, object_features
-from napari_segany.classification.classify_masks import describe_objects, with_classes
+from napari_segany.classification.classify_masks import (
+    classify_objects,
+    describe_objects,
+    without_left_out,
+)
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.descriptors import Descriptors
 from napari_segany.generators.exemplars.example_set import freeze
@@ -120,12 +125,12 @@ def test_classes_that_are_left_out_are_not_among_the_masks(tiny_model: SamModel)
     found = describe_objects(tiny_model, plane, masks)
     labels = (0, 1, 0, 1, 0, 1)
     given = ClassSet("tiny", "ab", CLASSES, freeze(found), labels)
-    sorted_masks = with_classes(masks, found, given)
+    sorted_masks = replace(masks, classes=classify_objects(tiny_model, plane, masks, given))
     assert sorted_masks.classes is not None
+    assert without_left_out(sorted_masks, given) is sorted_masks
     assert tuple(sorted_masks.classes.index.tolist()) == labels
     assert list(sorted_masks.table()["class"]) == ["round", "long"] * 3
     out = ObjectClass("long", "#123456", left_out=True)
-    left = with_classes(
-        masks, found, ClassSet("tiny", "ab", (CLASSES[0], out), freeze(found), labels)
-    )
+    without = ClassSet("tiny", "ab", (CLASSES[0], out), freeze(found), labels)
+    left = without_left_out(sorted_masks, without)
     np.testing.assert_array_equal(left.boxes, masks.boxes[::2])

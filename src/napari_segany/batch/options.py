@@ -183,7 +183,6 @@ class BatchOptions:
             "planes": self.planes,
             "link": self.link,
             "tracks": self.tracks,
-            # Objects are sorted in planes that are searched as a whole.
-            "tiles": self.tiles if self.classes is None else None,
+            "tiles": self.tiles,
             "classes": self.classes,
         }

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.batch.protocol import PlaneInput, TileNumber
+from napari_segany.classification.classify_masks import tile_classifier
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import Box
 from napari_segany.core.tiles import TileGrid
@@ -111,6 +112,8 @@ def compute_tile(
     layout, recipe, (level, number) = plane.layout, plane.recipe, tile
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
     grid = grid_of(recipe, shape, level)
+    if recipe.classes is not None:
+        recipe.classes.check_model(model.id, model.weights.sha256)
     window = grid.tile(number).box
     inside = region_window(plane.region, plane.index, plane.box, window, shape)
     if inside is not None and not inside.any():
@@ -129,6 +132,7 @@ def compute_tile(
         progress=progress,
         should_stop=should_stop,
         refilter=False,
+        classify=tile_classifier(recipe.classes),
     )
     return found.to_bytes()
 

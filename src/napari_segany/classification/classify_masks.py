@@ -1,7 +1,7 @@
 """Classes of the masks of a plane, by a recipe's classes."""
 
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_segany.classification.class_set import ClassSet
 from napari_segany.classification.classifier import Classifier, fit_classifier, object_features
 from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.descriptors import Descriptors, describe_masks
@@ -53,12 +54,30 @@ def describe_objects(
     return describe_masks(model, embedding, plane, masks, should_stop)
 
 
-def with_classes(masks: MaskSet, found: Descriptors, classes: ClassSet) -> MaskSet:
-    """Return masks with their classes, without those of classes that are left out."""
-    sorted_masks = replace(masks, classes=classifier_of(classes).classify(object_features(found)))
-    assert sorted_masks.classes is not None
+def classify_objects(
+    model: PromptableModel,
+    plane: NDArray[np.uint8],
+    masks: MaskSet,
+    classes: ClassSet,
+    embedding: Embedding | None = None,
+    should_stop: ShouldStop | None = None,
+) -> MaskClasses:
+    """Return the classes of masks of a plane; parameters are those of :func:`describe_objects`."""
+    found = describe_objects(model, plane, masks, embedding, should_stop)
+    return classifier_of(classes).classify(object_features(found))
+
+
+def tile_classifier(classes: ClassSet | None) -> Callable[..., MaskClasses] | None:
+    """Return the function that sorts the masks of a tile; None if nothing is sorted."""
+    return None if classes is None else partial(classify_objects, classes=classes)
+
+
+def without_left_out(masks: MaskSet, classes: ClassSet) -> MaskSet:
+    """Return masks without those that have a class that is left out."""
     gone = [k for k, each in enumerate(classes.classes) if each.left_out]
-    return sorted_masks[~np.isin(sorted_masks.classes.index, gone)] if gone else sorted_masks
+    if masks.classes is None or not gone:
+        return masks
+    return masks[~np.isin(masks.classes.index, gone)]
 
 
 @lru_cache(maxsize=8)

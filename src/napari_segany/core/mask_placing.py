@@ -1,4 +1,4 @@
-"""Masks of a window, placed on the plane that it was cut from."""
+"""Masks of a window on the plane that it was cut from, and the other way round."""
 
 from dataclasses import replace
 
@@ -32,4 +32,27 @@ def place_on_plane(masks: MaskSet, origin: tuple[int, int], shape: tuple[int, in
         points=masks.points + offset[:2],
         crop_boxes=masks.crop_boxes + offset,
         candidate=np.arange(len(masks), dtype=np.int64),
+    )
+
+
+def place_in_window(masks: MaskSet, window: tuple[int, int, int, int]) -> MaskSet:
+    """Return masks of a plane in pixels of a window that holds them whole, without logits.
+
+    Parameters
+    ----------
+    masks : MaskSet
+        Masks of the plane, none of them empty.
+    window : tuple of int
+        Half-open row_min, col_min, row_max, col_max; ``col_min`` is a multiple of eight.
+    """
+    top, left, bottom, right = window
+    if left % 8:
+        raise ValueError(f"column {left} is no multiple of 8")
+    offset = np.array([top, left] * 2, np.int64)
+    return replace(
+        masks.without_logits(),
+        shape=(bottom - top, right - left),
+        boxes=masks.boxes - offset,
+        points=masks.points - offset[:2],
+        crop_boxes=masks.crop_boxes - offset,
     )

@@ -124,8 +124,7 @@ class TileParams:
         if side is None:
             wanted = round(FRAME_SIDE * size / searched_size(params) / 8) * 8
             side = min(max(wanted, SMALLEST_TILE), LARGEST_TILE)
-            # Tiles that hold few objects beside their overlap would be searched many times over.
-            side = max(side, 8 * ceil((overlap or OVERLAP_SIZES * size) / 2))
+            side = max(side, least_side(size, overlap))
         if overlap is None:
             overlap = min(ceil(OVERLAP_SIZES * size), (side - 17) // 2)
         return replace(self, tile_side=side, tile_overlap=overlap)
@@ -153,6 +152,14 @@ class TileParams:
         if unknown:
             raise InputError(f"Unknown parameters of tiles: {', '.join(sorted(unknown))}.")
         return cls(**values)
+
+
+def least_side(size: float, overlap: int | None = None) -> int:
+    """Return the least side of tiles in pixels for objects of a size.
+
+    Smaller tiles hold few objects beside their overlap, and would be searched many times over.
+    """
+    return 8 * ceil((overlap or OVERLAP_SIZES * size) / 2)
 
 
 def searched_size(params: GeneratorParams) -> float:

@@ -1,5 +1,6 @@
 """Sorting by example in the Everything dock's controller, and learning from decisions."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from napari.layers import Image, Shapes
 from napari_segany import AutomaticParams, ExemplarParams
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.example_set import ExampleSet
+from napari_segany.generators.tile_params import TileParams
+from napari_segany.plane_search import find_masks
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.example_search import ExampleSearch
 from napari_segany.plugin.everything.object_sorting import ObjectSorting
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.sort_panel import HOW, ONE_CLASS, SORTED, SortPanel
+from napari_segany.segmentation import resolve_stack
 
 LOOSE = AutomaticParams(
     points_per_side=6, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1, min_area=0
@@ -58,6 +62,41 @@ def test_others_follow_once_two_classes_have_an_object(controller: Any, jobs: An
     # The most doubtful comes first, and no labelled one.
     each, _ = controller.found.object_to_review(controller.plane)
     assert each.candidate not in (first, second)
+
+
+def test_objects_of_tiles_are_sorted_as_the_recipe_does(
+    viewer: Any, jobs: Any, tiny_model: Any, cache: Path
+) -> None:
+    of = EverythingController(viewer, jobs)
+    of.model, of.tiles = tiny_model, TileParams("always", 8, 64, 16)
+    pixels = np.random.default_rng(1).integers(0, 255, (72, 96)).astype(np.uint8)
+    of.open_image(viewer.add_layer(Image(pixels, name="image")))
+    of.find(LOOSE)
+    jobs.run()
+    sorting = ObjectSorting(of)
+    sorting.start()
+    for number, candidate in enumerate(of.shown.candidate[:2].tolist()):
+        label(sorting, candidate, number, jobs)
+    shown, labelled = of.shown, of.shown.candidate[:2]
+    assert len(shown) > 2
+    assert shown.classes is not None
+    layout, recipe = resolve_stack(pixels, replace(of.make_recipe(), axes="YX"))
+    assert recipe.tiles is not None
+    assert recipe.classes is not None
+    _, expected = find_masks(pixels, layout, recipe, tiny_model, ())
+    assert np.array_equal(expected.boxes, shown.boxes)
+    assert expected.classes is not None
+    # A labelled object has the class that a person gave it; the others have the same here.
+    others = ~np.isin(shown.candidate, labelled)
+    assert shown.classes.index[others].tobytes() == expected.classes.index[others].tobytes()
+    assert shown.classes.scores[others].tobytes() == expected.classes.scores[others].tobytes()
+    # A search of the same plane again has candidates of its own.
+    before = sorting.sorted
+    assert before is not None
+    of.found.add_plane(of.plane, of.found.masks[of.plane], tiny_model, LOOSE, tiles=of.found.tiles)
+    assert before.class_set.counts == (1, 1)
+    assert not before.has_features(of.plane)
+    of.end()
 
 
 def test_the_panel_says_how_to_go_on(controller: Any, jobs: Any, qtbot: Any) -> None:

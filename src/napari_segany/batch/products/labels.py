@@ -25,6 +25,7 @@ from napari_segany.batch.plane_codec import from_bytes, to_bytes
 from napari_segany.batch.plane_tiles import STREAMED_PIXELS, grid_of, region_box
 from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
+from napari_segany.classification.classify_masks import without_left_out
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
@@ -118,7 +119,9 @@ def _joined(image: FinishedImage[Any], number: int, layout: StackLayout) -> Mask
     """Return the objects of a plane that was searched in tiles."""
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
     grid = grid_of(image.recipe, shape)
-    return join_tiles(grid, image.tiles[number].parts(), image.recipe.params)
+    masks = join_tiles(grid, image.tiles[number].parts(), image.recipe.params)
+    classes = image.recipe.classes
+    return masks if classes is None else without_left_out(masks, classes)
 
 
 def _whole_plane(

@@ -1,5 +1,6 @@
 """Search of one tile of a plane, with any generator."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
@@ -19,6 +21,11 @@ from napari_segany.models.screening import Screen
 
 BLANK_RANGE = 2
 """Difference of 8-bit intensities up to which a tile holds nothing."""
+
+
+ClassifyTile = Callable[..., MaskClasses]
+"""Returns the classes of the masks of a tile; called as ``classify_objects(model, pixels, masks,
+embedding=..., should_stop=...)``, see :mod:`napari_segany.classification`."""
 
 
 def is_blank(window: NDArray[np.uint8]) -> bool:
@@ -66,6 +73,7 @@ def find_tile(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     refilter: bool = True,
+    classify: ClassifyTile | None = None,
 ) -> TileCandidates:
     """Find everything in one tile.
 
@@ -87,6 +95,8 @@ def find_tile(
         As for :func:`generate_masks`, within the tile.
     refilter : bool
         Keep candidates beyond the thresholds, too.
+    classify : callable, optional
+        Sorts all candidates into classes; the tile is embedded once for both.
 
     Returns
     -------
@@ -110,5 +120,13 @@ def find_tile(
         return TileCandidates.empty(grid.shape, level, number, nothing)
     ways: Any = {"progress": progress, "should_stop": should_stop, "refilter": refilter}
     # 8-bit colours pass unchanged.
+    if classify is None:
+        found = generate_masks(model, window, params_in_tile(rules), region=region, **ways)
+        return TileCandidates.of(found, grid, level, number)
+    embedding = model.embed(window, stages=True, should_stop=should_stop)
+    ways["embedding"] = embedding
     found = generate_masks(model, window, params_in_tile(rules), region=region, **ways)
-    return TileCandidates.of(found, grid, level, number)
+    about: Any = {"embedding": embedding, "should_stop": should_stop}
+    return TileCandidates.of(
+        found, grid, level, number, lambda masks: classify(model, window, masks, **about)
+    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.mask_classes import MaskClasses, join_classes
 from napari_segany.core.mask_shape import Solidities, touches_border
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, dropped_by_rivals, iou_of_pairs
@@ -79,6 +80,8 @@ class TiledCandidates(StoredCandidates):
         (K,) true for masks that their own tile owns.
     too_long : ndarray
         (K,) true for cut masks that no tile of the level sees whole.
+    classes : MaskClasses or None
+        Classes that the masks are sorted into, None where they are not.
     rivals : dict
         Pairs that rules for overlap do not let pass together, remembered by the rule.
     """
@@ -88,6 +91,7 @@ class TiledCandidates(StoredCandidates):
     cut: NDArray[np.bool_]
     owned: NDArray[np.bool_]
     too_long: NDArray[np.bool_]
+    classes: MaskClasses | None = None
     rivals: dict[Rule, "RivalPairs"] = field(default_factory=dict)
 
     @classmethod
@@ -142,6 +146,7 @@ class TiledCandidates(StoredCandidates):
             cut,
             owned,
             too_long,
+            join_classes((part.classes, len(part)) for part in found),
         )
 
     def select(self) -> MaskSet:
@@ -163,7 +168,10 @@ class TiledCandidates(StoredCandidates):
         if params.min_mask_region_area > 0:
             found = clean_regions(found, params)
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
-        return (found if keep.all() else found[keep]).with_candidates(self)
+        found = found if keep.all() else found[keep]
+        if self.classes is not None:
+            found = replace(found, classes=self.classes[found.candidate])
+        return found.with_candidates(self)
 
     def _join(self, passing: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the numbers of the candidates that are objects, best first."""

@@ -1,5 +1,6 @@
-"""Estimate of the size of objects, from a first search of a few windows at several scales."""
+"""Estimate of the size of objects and of the scale, from a first search of a few windows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +13,10 @@ from napari_segany.core.tiles import Box
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.tile_params import SMALLEST_TILE
+from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams, least_side
 from napari_segany.generators.tiles.find_tile import check_rules, is_blank, params_in_tile
 from napari_segany.generators.tiles.search_tiles import ReadWindow
+from napari_segany.generators.tiles.tile_scale import Look, choose_side, compare_sides
 from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
 from napari_segany.models.protocol import PromptableModel
 
@@ -44,10 +46,14 @@ class SizeEstimate:
         Median length in pixels; a length is the longer side of an object's box.
     objects : int
         Objects that were measured; 0 if none was found, and the size is a guess.
+    side : int or None
+        Side of tiles in pixels at which clearly more is expected to be found than at the side that
+        the size asks for; None where there is no such side.
     """
 
     size: float
     objects: int
+    side: int | None = None
 
 
 def estimate_object_size(
@@ -58,6 +64,8 @@ def estimate_object_size(
     should_stop: ShouldStop | None = None,
 ) -> SizeEstimate:
     """Search windows of several sides around a few places, and measure what scores best.
+
+    Which scale shows the objects best is compared as :mod:`.tile_scale` says.
 
     Parameters
     ----------
@@ -81,25 +89,53 @@ def estimate_object_size(
     if isinstance(rules, FinderParams):
         # One view tells the size as well.
         rules = replace(rules, views=1)
-    lengths = [np.zeros(0)]
-    for place in _places(read, shape):
-        parts = []
-        for side in _sides(shape):
+    places = _places(read, shape)
+
+    def look(side: int) -> list[Look]:
+        """Search windows of one side around all places."""
+        found = []
+        for number, place in enumerate(places):
             check(should_stop)
             box = _around(place, side, shape)
             window = read(box)
             if is_blank(window):
                 continue
-            found = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
+            masks = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
             scale = FRAME_SIDE / max(window.shape[:2])
-            parts.append(_measured(found, box, shape, scale))
-        if parts:
+            found.append(Look(number, side, box, _measured(masks, box, shape, scale)))
+        return found
+
+    looks = [each for side in _sides(shape) for each in look(side)]
+    lengths = [np.zeros(0)]
+    for number in range(len(places)):
+        if parts := [each.objects for each in looks if each.place == number]:
             objects = MaskSet.concatenate(parts)
             lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
     every = np.concatenate(lengths)
     if not len(every):
         return SizeEstimate(SEARCHED_OBJECT_SIZE, 0)
-    return SizeEstimate(round(float(np.median(every)), 1), len(every))
+    size = round(float(np.median(every)), 1)
+    # Only finders expect the IoU of objects of all kinds alike.
+    if not isinstance(rules, FinderParams):
+        return SizeEstimate(size, len(every))
+    return SizeEstimate(size, len(every), _better_side(looks, look, size, params))
+
+
+def _better_side(
+    looks: list[Look],
+    look: Callable[[int], list[Look]],
+    size: float,
+    params: GeneratorParams,
+) -> int | None:
+    """Return the side of tiles that shows clearly more than that which the size asks for."""
+    usual = TileParams(object_size=size).resolved(params).tile_side
+    assert usual is not None, "the size is known"
+    curve, least = compare_sides(looks), least_side(size)
+    if usual not in curve and choose_side(curve, usual, least) != usual:
+        # What the usual side shows was a guess from its neighbours.
+        curve = compare_sides([*looks, *look(usual)])
+    side = choose_side(curve, usual, least)
+    return None if side == usual else side
 
 
 def _lengths(masks: MaskSet) -> NDArray[np.float64]:

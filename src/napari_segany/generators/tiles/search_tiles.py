@@ -12,7 +12,7 @@ from napari_segany.core.region import check_plane_region
 from napari_segany.core.tiles import Box, TileGrid
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.tiles.find_tile import find_tile
+from napari_segany.generators.tiles.find_tile import ClassifyTile, find_tile
 from napari_segany.generators.tiles.join_tiles import join_tiles, larger_tiles
 from napari_segany.generators.tiles.tile_candidates import TileCandidates
 from napari_segany.models.protocol import PromptableModel
@@ -39,6 +39,7 @@ def search_tiles(
     refilter: bool = True,
     on_tile: OnTile | None = None,
     known: Iterable[TileCandidates] = (),
+    classify: ClassifyTile | None = None,
 ) -> MaskSet:
     """Find everything in a plane, of which one tile at a time is in memory.
 
@@ -64,6 +65,8 @@ def search_tiles(
         Called in this thread with the candidates of each tile.
     known : iterable of TileCandidates
         Tiles that an earlier search with the same arguments has done. They are not searched again.
+    classify : callable, optional
+        Sorts the objects into classes, see :func:`find_tile`.
 
     Returns
     -------
@@ -93,6 +96,7 @@ def search_tiles(
                 parts.append(done_before[level, number])
             elif inside is None or inside.any():
                 ways: Any = {"region": inside, "should_stop": should_stop, "refilter": refilter}
+                ways["classify"] = classify
                 part = find_tile(
                     model,
                     read(tile.box),

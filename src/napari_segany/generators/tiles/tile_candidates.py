@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core import mask_io
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.mask_placing import place_on_plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.tiles import TileGrid
@@ -22,6 +23,9 @@ CUT_FRACTION = 1 / 128
 
 LEAST_CUT = 2
 """The same in pixels, at least."""
+
+SORTED = "sorted_"
+"""Beginning of the names of arrays with the classes that objects are sorted into."""
 
 
 def cut_margin(grid: TileGrid) -> float:
@@ -46,6 +50,9 @@ class TileCandidates:
         Bounds that were known before the masks were computed.
     stored : Screen
         The loosest bounds that candidates were kept for.
+    classes : MaskClasses or None
+        Classes that objects are sorted into, if they are. They decide nothing about which
+        candidates become objects, unlike the classes of ``masks``, which phrases have found.
     """
 
     level: int
@@ -53,6 +60,7 @@ class TileCandidates:
     masks: MaskSet
     estimate: SparseEstimate
     stored: Screen
+    classes: MaskClasses | None = None
 
     @classmethod
     def empty(
@@ -62,7 +70,14 @@ class TileCandidates:
         return cls(level, number, MaskSet.empty(shape), SparseEstimate.nothing(0), stored)
 
     @classmethod
-    def of(cls, found: MaskSet, grid: TileGrid, level: int, number: int) -> "TileCandidates":
+    def of(
+        cls,
+        found: MaskSet,
+        grid: TileGrid,
+        level: int,
+        number: int,
+        classify: "Callable[[MaskSet], MaskClasses] | None" = None,
+    ) -> "TileCandidates":
         """Place what a generator found in a tile on the plane.
 
         Parameters
@@ -73,6 +88,8 @@ class TileCandidates:
             Tiles of the level.
         level, number : int
             The tile.
+        classify : callable, optional
+            Returns the classes of masks in pixels of the tile, none of them empty.
         """
         kept = found.refilterable
         if isinstance(kept, Candidates):
@@ -81,9 +98,10 @@ class TileCandidates:
             masks, estimate = found, SparseEstimate.nothing(len(found))
             stored = Screen(float("-inf"), float("-inf"), 1.0, 1.0)
         top, left, *_ = grid.tile(number).box
+        seen = masks.area > 0
+        classes = None if classify is None else classify(masks[seen])
         placed = place_on_plane(masks, (top, left), grid.shape)
-        estimate = estimate[masks.area > 0]
-        return cls(level, number, placed, estimate, stored)
+        return cls(level, number, placed, estimate[seen], stored, classes)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -101,6 +119,8 @@ class TileCandidates:
                 np.float64,
             ),
         }
+        if self.classes is not None:
+            arrays |= {f"{SORTED}{name}": each for name, each in self.classes.to_arrays().items()}
         out = io.BytesIO()
         np.savez(out, allow_pickle=False, **arrays)
         return out.getvalue()
@@ -121,7 +141,9 @@ class TileCandidates:
             pred_iou, stability, max_area, offset, sparse = arrays["stored"].tolist()
             estimate = SparseEstimate(arrays["stability_at_most"], arrays["area_at_least"])
             masks = mask_io.unpack(arrays)
+            own = {n.removeprefix(SORTED): v for n, v in arrays.items() if n.startswith(SORTED)}
+            classes = MaskClasses.from_arrays(own)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise SeganyError(f"The candidates of a tile are incomplete: {error}.") from error
         stored = Screen(pred_iou, stability, max_area, offset, bool(sparse))
-        return cls(level, number, masks, estimate, stored)
+        return cls(level, number, masks, estimate, stored, classes)

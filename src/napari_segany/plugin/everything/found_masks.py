@@ -155,6 +155,8 @@ class FoundMasks:
         if (model, params, tiles) != (self.model, self.params, self.tiles):
             for each, earlier in self.masks.items():
                 self._keep_decided(each, earlier)
+            if self.sorting is not None:
+                self.sorting.forget_planes(self.masks)
             self.masks.clear()
             self.regions.clear()
             self.rejected.clear()
@@ -162,8 +164,6 @@ class FoundMasks:
             self.corrected.clear()
             self.decisions.clear()
             self.unfinished.clear()
-            if self.sorting is not None:
-                self.sorting.forget_planes()
             if start is not None and start != self._start:
                 self.filters = self._start = start
             else:
@@ -172,6 +172,8 @@ class FoundMasks:
             self._keep_decided(plane, self.masks[plane])
             self.decisions = [each for each in self.decisions if each.plane != plane]
             self.corrected.pop(plane, None)
+            if self.sorting is not None:
+                self.sorting.forget_planes([plane])
         self.model, self.params, self.tiles = model, params, tiles
         self.unfinished.pop(plane, None)
         self.masks[plane], self.regions[plane] = masks, region

@@ -38,7 +38,8 @@ def in_tiles(tiles: SearchTiles) -> str:
     if estimate is None:
         return text
     if estimate.objects:
-        return f"{text} (estimated from {estimate.objects})"
+        scale = "" if estimate.side is None else "; this scale shows more of them"
+        return f"{text} (estimated from {estimate.objects}{scale})"
     return f"{text} (a guess: no object was found whose size could tell; give the object size)"
 
 

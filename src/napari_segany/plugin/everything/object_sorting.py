@@ -9,15 +9,18 @@ from napari.utils.colormaps import label_colormap
 
 from napari_segany.classification.class_set import COLOURS, ObjectClass, usual_classes
 from napari_segany.classification.classify_masks import describe_objects
+from napari_segany.classification.describe_tiles import describe_in_tiles
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane
 from napari_segany.core.intensity import to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.descriptors import Descriptors
+from napari_segany.generators.tiles.join_tiles import TiledCandidates
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.decisions import Decision
 from napari_segany.plugin.everything.sorted_objects import SortedObjects
+from napari_segany.plugin.everything.tile_search import plane_reader
 from napari_segany.plugin.jobs.queue import Priority
 
 FIRST = ("class 1", "class 2")
@@ -63,11 +66,6 @@ class ObjectSorting:
         found, _ = self._controller.opened()
         if found.model is None:
             raise InputError("Nothing was searched for yet.")
-        if found.tiles.settled is not None:
-            raise InputError(
-                "Objects of a plane that is searched in tiles cannot be sorted into classes; "
-                "choose Tiles: off, and find everything again."
-            )
         if found.sorting is None or found.sorting.model is not found.model:
             before = found.sorting.classes if found.sorting else None
             found.sorting = SortedObjects(found.model, classes or before or usual_classes(FIRST))
@@ -139,7 +137,7 @@ class ObjectSorting:
         """Sort planes that were searched since."""
         found, sorting = self._controller.found, self.sorted
         if found is not None and sorting is not None and not self._controller.remaining:
-            if sorting.model is not found.model or found.tiles.settled is not None:
+            if sorting.model is not found.model:
                 found.sorting = None
                 return
             new = [plane for plane in found.masks if not sorting.has_features(plane)]
@@ -161,16 +159,20 @@ class ObjectSorting:
         if not missing:
             then()
             return
-        source, model = found.source, sorting.model
+        source, model, tiles = found.source, sorting.model, found.tiles.settled
+        kept = {plane: found.masks[plane].refilterable for plane in missing}
         masks = {plane: found.masks[plane].all_candidates for plane in missing}
 
+        def describe(plane: Plane, should_stop: ShouldStop) -> Descriptors:
+            candidates = kept[plane]
+            if tiles is not None and isinstance(candidates, TiledCandidates):
+                grid, read = tiles.grid(candidates.masks.shape), plane_reader(source, plane)
+                return describe_in_tiles(model, read, grid, candidates, should_stop)
+            rgb = to_rgb(source.read(plane), source.limits)
+            return _describe(model, rgb, masks[plane], should_stop)
+
         def work(should_stop: ShouldStop) -> dict[Plane, Descriptors]:
-            return {
-                plane: _describe(
-                    model, to_rgb(source.read(plane), source.limits), masks[plane], should_stop
-                )
-                for plane in missing
-            }
+            return {plane: describe(plane, should_stop) for plane in missing}
 
         def done(described: dict[Plane, Descriptors]) -> None:
             if found.sorting is sorting:

@@ -1,5 +1,6 @@
 """Objects of one image that are sorted into classes by a few labelled ones; needs no Qt."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -59,12 +60,16 @@ class SortedObjects:
         self._found[plane] = found
         self._known.pop(plane, None)
 
-    def forget_planes(self) -> None:
-        """Keep what was learned, and forget which candidates of a search were labelled."""
-        values = list(self._labelled.values())
-        self._labelled = {(None, n): value for n, value in enumerate(values)}
-        self._found.clear()
-        self._known.clear()
+    def forget_planes(self, planes: Iterable[Plane]) -> None:
+        """Keep what was learned, and forget which candidates of planes were labelled."""
+        planes = set(planes)
+        gone = {None, *planes}
+        loose = [value for (where, _), value in self._labelled.items() if where in gone]
+        kept = {key: value for key, value in self._labelled.items() if key[0] not in gone}
+        self._labelled = {(None, n): value for n, value in enumerate(loose)} | kept
+        for plane in planes:
+            self._found.pop(plane, None)
+            self._known.pop(plane, None)
 
     def label_of(self, plane: Plane, candidate: int) -> int | None:
         """Return the class that a person gave to a candidate, None if none was given."""
