@@ -34,6 +34,13 @@ def line_colour() -> str:
     return name
 
 
+def disabled_ticks() -> str:
+    """Return a style sheet in which ticks that cannot be changed lose the accent."""
+    grey = get_theme(get_settings().appearance.theme).secondary.as_hex()
+    boxes = (f"{kind}::indicator:checked:disabled" for kind in ("QCheckBox", "QRadioButton"))
+    return f"{', '.join(boxes)} {{ background-color: {grey}; }}"
+
+
 def faint(widget: QWidget) -> QColor:
     """Return the colour of a widget's text at less than half its strength, in every theme."""
     colour = widget.palette().color(QPalette.ColorRole.WindowText)
