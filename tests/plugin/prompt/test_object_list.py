@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from tests.plugin.windows import until
 
 from napari_segany.core.image_source import Plane
 from napari_segany.core.masks import MaskSet
@@ -53,19 +54,19 @@ def test_several_selected_objects_stay_selected(shown: ObjectList) -> None:
 
 @pytest.mark.parametrize("plane", [(None, None), (3, None, None)], ids=["plane", "stack"])
 def test_the_heading_of_prompts_is_not_cut_beside_a_scroll_bar(
-    shown: ObjectList, plane: Plane
+    shown: ObjectList, qtbot: Any, plane: Plane
 ) -> None:
     shown.resize(246, 220)
     shown.show()
     shown.model.show_session(session_of(*range(30), plane=plane))
     assert shown.table.isColumnHidden(PLANE) == (len(plane) == 2)
-    assert shown.table.verticalScrollBar().isVisible()
+    until(qtbot, lambda: shown.table.verticalScrollBar().isVisible())
     header = shown.table.horizontalHeader()
+    until(qtbot, lambda: header.length() <= shown.table.viewport().width(), 5_000)
     for section, name in enumerate(COLUMNS):
         if not shown.table.isColumnHidden(section):
             text = header.fontMetrics().horizontalAdvance(name)
             assert header.sectionSize(section) >= text + 2, name
-    assert header.length() <= shown.table.viewport().width()
 
 
 def test_scores_are_not_shown_above_one(shown: ObjectList) -> None:

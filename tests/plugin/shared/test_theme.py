@@ -7,16 +7,10 @@ import pytest
 from napari.qt import get_stylesheet
 from napari.settings import get_settings
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_segany.plugin.shared.controls import column, primary
-from napari_segany.plugin.shared.theme import (
-    accent,
-    disabled_ticks,
-    faint,
-    follow_theme,
-    line_colour,
-)
+from napari_segany.plugin.shared.controls import column, primary, tick_box
+from napari_segany.plugin.shared.theme import accent, faint, line_colour
 
 
 @pytest.fixture
@@ -64,10 +58,9 @@ def test_a_tick_that_cannot_be_changed_has_no_accent(
     qtbot: Any, appearance: Any, theme: str
 ) -> None:
     appearance.theme = theme
-    root, box = QWidget(), QCheckBox("No background")
+    root, box = QWidget(), tick_box("No background")
     root.setStyleSheet(get_stylesheet(theme))
     inside = QWidget(root)
-    follow_theme(inside, disabled_ticks)
     inside.setLayout(column(box))
     root.setLayout(column(inside))
     qtbot.addWidget(root)

@@ -20,7 +20,6 @@ from napari_segany.plugin.shared.progress_panel import ProgressPanel
 from napari_segany.plugin.shared.run_when_ready import RunWhenReady
 from napari_segany.plugin.shared.scroll_panel import MARGINS, ScrollPanel
 from napari_segany.plugin.shared.settings import read_settings
-from napari_segany.plugin.shared.theme import disabled_ticks, follow_theme
 from napari_segany.weights import cache
 
 LAID_OUT = 100
@@ -126,7 +125,6 @@ class Dock(QWidget):
         tall : QWidget or QLayout, optional
             Part that gets the spare height; without it spare height stays empty.
         """
-        follow_theme(self, disabled_ticks)
         around = QVBoxLayout(self)
         around.setContentsMargins(*AROUND)
         parts, below = list(scrolling), list(fixed)

@@ -37,8 +37,7 @@ def line_colour() -> str:
 def disabled_ticks() -> str:
     """Return a style sheet in which ticks that cannot be changed lose the accent."""
     grey = get_theme(get_settings().appearance.theme).secondary.as_hex()
-    boxes = (f"{kind}::indicator:checked:disabled" for kind in ("QCheckBox", "QRadioButton"))
-    return f"{', '.join(boxes)} {{ background-color: {grey}; }}"
+    return f"QCheckBox::indicator:checked:disabled {{ background-color: {grey}; }}"
 
 
 def faint(widget: QWidget) -> QColor:
