@@ -150,7 +150,7 @@ class FileList:
 
     @property
     def missing(self) -> str:
-        """What is missing for a run, as a sentence; empty if nothing is."""
+        """A sentence about what a run lacks; empty if nothing is missing."""
         if self.rows:
             return ""
         return "Add images first: press Files… or Folder…, or drop them into the list."

@@ -207,7 +207,7 @@ class EvaluateController:
 
     @property
     def missing(self) -> str:
-        """Why the chosen layers cannot be compared, as a sentence; empty if they can."""
+        """The reason why the chosen layers cannot be compared; empty if they can."""
         try:
             self._check_layers()
         except InputError as error:

@@ -99,10 +99,13 @@ class _Table(QTableView):
         self.fit()
 
     def fit(self) -> None:
-        """Hide a column where it leaves the last one too little room."""
+        """Hide a column where the last one has too little room, and give that one the rest."""
         hidden = WIDTHS[PLANE] if self.isColumnHidden(PLANE) else 0
         rest = self.viewport().width() - sum(WIDTHS) + hidden
-        self.setColumnHidden(STABILITY, rest < LEAST)
+        crowded = rest < LEAST
+        self.setColumnHidden(STABILITY, crowded)
+        # Qt's own stretching of the last column counts hidden ones while they change.
+        self.setColumnWidth(len(WIDTHS), rest + (WIDTHS[STABILITY] if crowded else 0))
 
 
 class ObjectList(QWidget):
@@ -130,7 +133,6 @@ class ObjectList(QWidget):
         self.table.setToolTip("Double-click: look at the object")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.verticalHeader().setVisible(False)
-        self.table.horizontalHeader().setStretchLastSection(True)
         # Bold names of the columns of a selected row would be cut.
         self.table.horizontalHeader().setHighlightSections(False)
         self.table.verticalHeader().setDefaultSectionSize(22)
