@@ -44,4 +44,4 @@ def test_one_object_is_outlined_at_a_time(viewer: Any) -> None:
     assert outline.layer.data.shape == (9, 9)
     assert len(viewer.layers) == 3
     outline.remove()
-    assert len(viewer.layers) == 3
+    assert len(viewer.layers) == 2
