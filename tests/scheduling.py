@@ -26,6 +26,7 @@ SHARED_GROUPS = {
     "tests/plugin/learn/test_window.py": WINDOWS,
     "tests/plugin/models/test_window.py": WINDOWS,
     "tests/plugin/layers/test_sample_data.py": WINDOWS,
+    "tests/plugin/layers/test_adding.py": WINDOWS,
     "tests/plugin/shared/": WINDOWS,
     # Processes that are started, killed or ended, which take more than the core of their test.
     "tests/batch/test_cluster.py": PROCESSES,

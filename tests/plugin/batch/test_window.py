@@ -12,6 +12,7 @@ from qtpy.QtGui import QDropEvent
 from tests.plugin.windows import needs_a_display, until
 
 from napari_segany import Recipe, plane_search
+from napari_segany.errors import InputError
 from napari_segany.plugin.batch.file_table import AXES, CONTENT, OBJECTS, STATE
 
 pytestmark = [pytest.mark.gui, needs_a_display]
@@ -33,12 +34,18 @@ def test_a_batch_in_a_window(
         tifffile.imwrite(folder / f"a{n}.tif", image, photometric="minisblack")
     widget = open_widget("Batch")
     widget.model = tiny_model
-    widget.start_button.click()
-    assert "Add images first" in widget.message.text()
+    assert not widget.start_button.isEnabled()
+    until(qtbot, lambda: widget.start_row.reason.isVisible())
+    assert "Add images first" in widget.start_row.reason.text()
+    assert "Add images first" in widget.start_button.accessibleDescription()
+    with pytest.raises(InputError, match="Add images first"):
+        widget.start()
 
     drop_files(widget.table, [folder])
     until(qtbot, lambda: not widget.jobs.busy)
     assert widget.table.rowCount() == 2
+    assert widget.start_button.isEnabled()
+    assert widget.start_row.reason.isHidden()
     assert "3 x 40 x 50 uint8" in widget.table.item(0, CONTENT).text()
     widget.table.item(1, AXES).setText("tyx")
     until(qtbot, lambda: widget.table.item(1, CONTENT).text().startswith("TYX"))
@@ -48,6 +55,7 @@ def test_a_batch_in_a_window(
     widget.form.exports["coco"].setChecked(True)
     widget.start_button.click()
     assert not widget.start_button.isEnabled()
+    assert widget.start_row.reason.isHidden()
     until(qtbot, lambda: not widget.running, 30_000)
     assert [outcome.state for outcome in widget.outcomes] == ["done", "done"]
     count = widget.outcomes[0].objects
@@ -75,6 +83,9 @@ def test_a_batch_in_a_window(
     assert saved == recipe
     widget.remove([0])
     assert widget.table.rowCount() == 1
+    assert widget.start_button.isEnabled()
+    widget.remove([0])
+    assert not widget.start_button.isEnabled()
 
 
 def drop_files(table: Any, paths: list[Path]) -> None:

@@ -196,15 +196,36 @@ def test_what_is_out_of_date_looks_it(ready: Any, layers: Any, viewer: Any) -> N
     assert len(ready.table) == 0
 
 
-def test_what_cannot_be_compared_is_said_in_the_widget(widget: Any, viewer: Any) -> None:
-    widget.compare_button.click()
-    assert "no labels layers in the viewer" in widget.message.text()
+def test_what_cannot_be_compared_is_said_in_the_widget(
+    widget: Any, viewer: Any, qtbot: Any
+) -> None:
+    def refuses(reason: str) -> None:
+        assert not widget.compare_button.isEnabled()
+        until(qtbot, lambda: widget.start_row.reason.isVisible())
+        assert reason in widget.start_row.reason.text()
+        assert reason in widget.compare_button.accessibleDescription()
+        with pytest.raises(InputError, match=reason):
+            widget.compare()
+
+    refuses("no labels layers in the viewer")
     assert widget.over_choice.isHidden()
     one = viewer.add_labels(np.zeros((5, 6), int), name="one")
+    refuses("only one labels layer in the viewer")
     widget.prediction = widget.truth = one
-    widget.compare_button.click()
-    assert "choose two layers" in widget.message.text()
+    refuses("choose two layers")
     assert not widget.save_button.isEnabled()
+    other = viewer.add_labels(np.zeros((5, 7), int), name="other")
+    widget.truth = other
+    refuses("one has shape")
+    # What is mended elsewhere is followed.
+    other.data = np.zeros((5, 6), int)
+    assert widget.compare_button.isEnabled()
+    assert widget.start_row.reason.isHidden()
+    other.scale = (2, 2)
+    refuses("one lies elsewhere than other")
+    widget.truth = one
+    other.scale = (1, 1)
+    refuses("choose two layers")
     one.name = "another name"
     assert widget.truth_choice.currentText() == "another name"
 

@@ -1,12 +1,10 @@
 """Controls for following an object through planes: buttons, strip and limits."""
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtGui import QColor
 from tests.linking.propagation.bright import balls
 from tests.linking.propagation.remembering import RememberingModel
 from tests.plugin.windows import needs_a_display
@@ -194,44 +192,6 @@ def test_the_strip_has_room_for_any_number_of_planes(qtbot: Any) -> None:
 def test_colours_of_confidence() -> None:
     assert colour_of(0.0) == colour_of(0.5)
     assert len({colour_of(c).name() for c in (0.5, 0.7, 0.9, 1.0)}) == 4
-
-
-# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as three kinds of eyes see it.
-RGB_TO_XYZ = np.array(
-    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-)
-WHITE = RGB_TO_XYZ.sum(1)
-EYES = {
-    "usual": np.eye(3),
-    "protanopia": np.array(
-        [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
-    ),
-    "deuteranopia": np.array(
-        [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
-    ),
-    "tritanopia": np.array(
-        [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]]
-    ),
-}
-
-
-def as_seen(colour: QColor, eye: str) -> np.ndarray:
-    """Return CIE L*a*b* of a colour as an eye sees it."""
-    given = np.array(colour.getRgbF()[:3])
-    linear = np.where(given <= 0.04045, given / 12.92, ((given + 0.055) / 1.055) ** 2.4)
-    xyz = RGB_TO_XYZ @ np.clip(EYES[eye] @ linear, 0, 1) / WHITE
-    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])
-
-
-@pytest.mark.parametrize("eye", EYES)
-@pytest.mark.parametrize("text", ["#f0f1f2", "#1e1e21"], ids=["dark theme", "light theme"])
-def test_every_eye_tells_the_columns_apart(eye: str, text: str) -> None:
-    """Prompted planes, sure ones and unsure ones; a difference of 2 can just be seen."""
-    columns = [QColor(text), colour_of(1.0), colour_of(0.5)]
-    seen = [as_seen(each, eye) for each in columns]
-    for one, other in combinations(seen, 2):
-        assert np.linalg.norm(one - other) > 30
 
 
 def test_all_open_objects_or_the_active_one(make_panel: Any, jobs: Any) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from napari.qt import get_stylesheet
 from napari.settings import get_settings
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_segany.plugin.shared.controls import column, primary
+from napari_segany.plugin.shared.controls import column, primary, tick_box
 from napari_segany.plugin.shared.theme import accent, faint, line_colour
 
 
@@ -50,3 +51,27 @@ def test_what_is_faint_has_the_colour_of_the_text(qtbot: Any) -> None:
     widget.ensurePolished()
     colour = faint(widget)
     assert (colour.name(), colour.alphaF() < 0.5) == ("#123456", True)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_tick_that_cannot_be_changed_has_no_accent(
+    qtbot: Any, appearance: Any, theme: str
+) -> None:
+    appearance.theme = theme
+    root, box = QWidget(), tick_box("No background")
+    root.setStyleSheet(get_stylesheet(theme))
+    inside = QWidget(root)
+    inside.setLayout(column(box))
+    root.setLayout(column(inside))
+    qtbot.addWidget(root)
+    box.setChecked(True)
+    root.show()
+
+    def colours() -> set[str]:
+        picture = box.grab().toImage()
+        side = range(picture.height())
+        return {picture.pixelColor(x, y).name() for x in side for y in side}
+
+    assert accent() in colours()
+    inside.setEnabled(False)
+    assert accent() not in colours()

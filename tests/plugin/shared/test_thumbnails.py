@@ -3,8 +3,8 @@
 import numpy as np
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.shared.colours import OUTLINE, rgb
 from napari_segany.plugin.shared.thumbnails import (
-    OUTLINE,
     SIDE,
     draw_thumbnail,
     picture_of_plane,
@@ -24,9 +24,9 @@ def test_a_small_object_fills_half_of_its_picture() -> None:
     assert window.top < 100
     assert window.top + window.side > 110
     drawn = draw_thumbnail(masks, 0, np.full((SIDE, SIDE, 3), 200, np.uint8))
-    inside = (drawn == 200).all(-1) | (drawn == OUTLINE).all(-1)
+    inside = (drawn == 200).all(-1) | (drawn == rgb(OUTLINE)).all(-1)
     assert 0.3 < inside.mean() < 0.6
-    assert (drawn == OUTLINE).all(-1).any()
+    assert (drawn == rgb(OUTLINE)).all(-1).any()
     assert drawn[0, 0].tolist() == [90, 90, 90]
 
 

@@ -148,6 +148,13 @@ class FileList:
         gone = set(numbers)
         self.rows = [row for n, row in enumerate(self.rows) if n not in gone]
 
+    @property
+    def missing(self) -> str:
+        """A sentence about what a run lacks; empty if nothing is missing."""
+        if self.rows:
+            return ""
+        return "Add images first: press Files… or Folder…, or drop them into the list."
+
     def chosen(self, numbers: Iterable[int]) -> list[Path]:
         """Return the paths of some files; raise InputError for none."""
         if not (found := [self.rows[number].path for number in numbers]):
@@ -200,8 +207,8 @@ class FileList:
         InputError
             If there are no files, or the results of two would have the same name.
         """
-        if not self.rows:
-            raise InputError("Add images first: drop them here, or press Files… or Folder….")
+        if self.missing:
+            raise InputError(self.missing)
         named = name_results(
             {row.path: row.place for row in self.rows}, options.output, "recipe", options.outputs
         )

@@ -10,12 +10,14 @@ from napari_segany.batch.plan import Outcome
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.reader_writer import LayerData, read, read_images
 
 
-def result_layers(paths: Iterable[Path], outcomes: Sequence[Outcome]) -> list[Any]:
-    """Return layers of images and of their labels; see :func:`read_results`."""
-    return [_make_layer(each) for each in read_results(paths, outcomes)]
+def open_results(viewer: Any, paths: Iterable[Path], outcomes: Sequence[Outcome]) -> list[Any]:
+    """Add images with their labels to a viewer, and return the layers; see :func:`read_results`."""
+    layers = [_make_layer(each) for each in read_results(paths, outcomes)]
+    return [add_layer(viewer, layer) for layer in layers]
 
 
 def open_in_turns(
@@ -41,7 +43,7 @@ def open_in_turns(
     chosen, known = list(paths), list(outcomes)
 
     def add(described: list[LayerData]) -> None:
-        parts = (viewer.add_layer(_make_layer(each)) for each in described)
+        parts = (add_layer(viewer, _make_layer(each)) for each in described)
         do_in_turns(jobs, "results", parts, failed)
 
     jobs.run_beside(lambda _: read_results(chosen, known), add, failed)

@@ -23,14 +23,15 @@ from napari_segany.plugin.batch.file_table import AXES, FileTable
 from napari_segany.plugin.batch.form import BatchForm, describe_outcomes, described, progress_text
 from napari_segany.plugin.batch.recipe_use import choose_model_of, follows
 from napari_segany.plugin.batch.result_bar import ResultBar, copy_beside
-from napari_segany.plugin.batch.result_layers import open_in_turns, result_layers
+from napari_segany.plugin.batch.result_layers import open_in_turns, open_results
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import Priority
-from napari_segany.plugin.shared.controls import primary, row
+from napari_segany.plugin.shared.controls import row
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
+from napari_segany.plugin.shared.start_row import StartRow
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
 
@@ -255,8 +256,7 @@ class BatchWidget(ModelDock):
 
     def open_results(self) -> list[Any]:
         """Add the selected images with their labels to the viewer, and return the layers."""
-        layers = result_layers(self.files.chosen(self.table.selected()), self.outcomes)
-        return [self.viewer.add_layer(layer) for layer in layers]
+        return open_results(self.viewer, self.files.chosen(self.table.selected()), self.outcomes)
 
     def _open_in_turns(self) -> None:
         paths, say_error = self.files.chosen(self.table.selected()), self.message.say_error
@@ -280,7 +280,7 @@ class BatchWidget(ModelDock):
         self.search.follow_picker(self.picker)
         self.start_button = self.button("Start", self.start, "Start, or continue")
         self.stop_button = self.button("Stop", self.stop, "Stop; finished planes are kept")
-        self.stop_button.setEnabled(False)
+        self.start_row = StartRow(self.start_button, self.stop_button)
         files = row(
             self.button("Files…", self._ask_files, "Add images and stacks"),
             self.button("Folder…", self._ask_folder, "Add the images of a folder, or an OME-Zarr"),
@@ -288,10 +288,9 @@ class BatchWidget(ModelDock):
         )
         acts = self.open_report, self._open_in_turns, lambda: copy_beside(self)
         self.results = ResultBar(self.button, *acts)
-        start = row(primary(self.start_button), self.stop_button, wide=self.start_button)
         self.lay_out(
             (self.table, self.results.about, files, self.form),
-            (start, self.progress, self.results, self.message),
+            (self.start_row, self.progress, self.results, self.message),
             tall=self.table,
         )
 
@@ -385,7 +384,7 @@ class BatchWidget(ModelDock):
 
     def _refresh(self) -> None:
         self.table.show_rows(self.files.rows, not self.running)
-        self.start_button.setEnabled(not self.running)
+        self.start_row.show_state(self.files.missing, self.running)
         self._show_selected()
 
     def _show_selected(self) -> None:

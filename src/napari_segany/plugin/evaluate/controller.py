@@ -24,7 +24,7 @@ from napari_segany.plugin.layers.candidates import kept_candidates
 from napari_segany.plugin.layers.edit_watch import EditWatch
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.sparse_array import zeros
-from napari_segany.plugin.layers.transforms import full_data, lies_like, show_plane
+from napari_segany.plugin.layers.transforms import full_data, lies_like, placement_of, show_plane
 
 
 class EvaluateController:
@@ -44,7 +44,8 @@ class EvaluateController:
     status : Signal
         Emitted with a message, and with its severity unless that is "info".
     changed : Signal
-        Emitted when the result was replaced, discarded or became stale.
+        Emitted when the result was replaced, discarded or became stale, and when a chosen layer
+        got another place or other data.
     prediction, truth : napari.layers.Labels or None
         Chosen layers.
     result : ObjectComparison or None
@@ -85,7 +86,10 @@ class EvaluateController:
         if prediction is self.prediction and truth is self.truth:
             return
         self._separated, self.binary = frozenset(), {}
+        self._leave_places()
         self.prediction, self.truth = prediction, truth
+        for event in self._place_events:
+            event.connect(self._on_place)
         self.discard_result()
 
     def discard_result(self) -> None:
@@ -102,7 +106,25 @@ class EvaluateController:
         """Stop, and disconnect from the viewer."""
         self.jobs.cancel()
         self._watch.end()
+        self._leave_places()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    @property
+    def _place_events(self) -> list[Any]:
+        """Events of the chosen layers after which they may fit each other, or no longer do."""
+        chosen = [each for each in (self.prediction, self.truth) if each is not None]
+        return [
+            getattr(each.events, name)
+            for each in dict.fromkeys(chosen)
+            for name in (*placement_of(each), "data")
+        ]
+
+    def _leave_places(self) -> None:
+        for event in self._place_events:
+            event.disconnect(self._on_place)
+
+    def _on_place(self, event: Any) -> None:
+        self.changed.emit()
 
     # Comparing ------------------------------------------------------------------------------
 
@@ -182,6 +204,15 @@ class EvaluateController:
             self._drawing = False
             self.errors.mark_outdated()
         self.status.emit("Stopped.")
+
+    @property
+    def missing(self) -> str:
+        """The reason why the chosen layers cannot be compared; empty if they can."""
+        try:
+            self._check_layers()
+        except InputError as error:
+            return str(error)
+        return ""
 
     def _check_layers(self) -> None:
         prediction, truth = self.prediction, self.truth

@@ -8,6 +8,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segany.evaluation.comparison import ERROR_VALUES
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.transforms import place, placement_of
 
 NAME, OLD_NAME = "errors", "errors (out of date)"
@@ -72,11 +73,9 @@ class ErrorsLayer:
             # The status bar shows the verdict under the mouse.
             layer.features = {"index": list(ERROR_VALUES.values()), "verdict": list(ERROR_VALUES)}
             layer.editable = False
-            active = self.viewer.layers.selection.active
-            self.viewer.add_layer(layer)
-            if active is not None:
-                self.viewer.layers.selection.active = active
-            return layer
+            # The active layer stays active, if there is one.
+            is_first = self.viewer.layers.selection.active is None
+            return add_layer(self.viewer, layer, activate=is_first)
         layer.data = data
         # New data makes a layer editable again.
         layer.editable = False

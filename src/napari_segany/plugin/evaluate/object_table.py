@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QGridLayout, QTableView, QVBoxLayout
+from qtpy.QtWidgets import QAbstractItemView, QGridLayout, QTableView, QVBoxLayout
 from qtpy.QtWidgets import QWidget as Widget
 
 from napari_segany.evaluation.comparison import ObjectComparison
 from napari_segany.evaluation.instance_metrics import ERROR_KINDS
 from napari_segany.plugin.evaluate.errors_layer import COLOURS
+from napari_segany.plugin.shared.controls import tick_box
 
 COLUMNS = ("Verdict", "Truth", "Prediction", "Plane", "IoU", "Area")
 TIPS = (
@@ -167,7 +168,7 @@ class ObjectTable(Widget):
         legend = QGridLayout()
         self.boxes: dict[str, Any] = {}
         for n, (kind, meaning) in enumerate(ERROR_KINDS.items()):
-            box = self.boxes[kind] = QCheckBox(kind)
+            box = self.boxes[kind] = tick_box(kind)
             box.setIcon(swatch(kind))
             box.setToolTip(f"{meaning.capitalize()}. Untick to leave these out of the table")
             box.setChecked(True)

@@ -21,6 +21,7 @@ from napari_segany.plugin.evaluate.score_panel import ScorePanel
 from napari_segany.plugin.shared.controls import combo_box, form, offer, row, with_tip
 from napari_segany.plugin.shared.dock import Dock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
+from napari_segany.plugin.shared.start_row import StartRow
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -244,6 +245,7 @@ class EvaluateWidget(Dock):
             choice.fill(layers)
             choice.choose(layer)
         self._show_scope()
+        self.start_row.show_state(self.controller.missing)
 
     def _release(self) -> None:
         self.controller.end()
@@ -265,7 +267,7 @@ class EvaluateWidget(Dock):
         )
         self.compare_button = self.button("Compare", self.compare, "Compare the two layers")
         self.stop_button = self.button("Stop", self.stop, "Stop what is being computed")
-        self.stop_button.setEnabled(False)
+        self.start_row = StartRow(self.compare_button, self.stop_button)
         self.progress.bar.setFormat("%v of %m planes")
         self.parts_box = with_tip(
             QCheckBox("each separate part is an object"),
@@ -289,7 +291,7 @@ class EvaluateWidget(Dock):
         self.lay_out(
             (
                 self.form,
-                row(self.compare_button, self.stop_button, wide=self.compare_button),
+                self.start_row,
                 self.progress,
                 self.parts_box,
                 self.score_panel,
@@ -317,6 +319,7 @@ class EvaluateWidget(Dock):
         self.say("")
         self.controller.choose_layers(self.prediction_choice.layer, self.truth_choice.layer)
         self._show_scope()
+        self.start_row.show_state(self.controller.missing)
 
     def _show_scope(self) -> None:
         chosen = [each for each in (self.truth, self.prediction) if each is not None]
@@ -339,6 +342,7 @@ class EvaluateWidget(Dock):
             self.progress.show_progress(done, total)
 
     def _refresh(self) -> None:
+        self.start_row.show_state(self.controller.missing)
         result, there = self.result, self.result is not None
         if self.object_table.model.result is not result:
             self.object_table.show_result(result)

@@ -41,6 +41,7 @@ class AlikeActions:
         # A negative is one of those that were found.
         buttons["Not this one"].clicked.connect(dock.guarded(lambda: self.find(unlike=True)))
         buttons["Forget examples"].clicked.connect(dock.guarded(self.forget))
+        form.search.changed.connect(lambda: self._show_examples(self.examples))
 
     @property
     def examples(self) -> ExampleSet | None:
@@ -82,7 +83,12 @@ class AlikeActions:
     def forget(self) -> None:
         """Forget all examples; masks that were found stay."""
         self._search.forget()
-        self._panel.show_examples(None)
+        self._show_examples(None)
+
+    def _show_examples(self, examples: ExampleSet | None) -> None:
+        params = self._form.search.params
+        ranks = isinstance(params, ExemplarParams) and params.rank_by == "likeness"
+        self._panel.show_examples(examples, ranks)
 
     def _on_find(self, more: bool = False) -> None:
         self.find(self._panel.chosen_layer, more=more)
@@ -93,6 +99,6 @@ class AlikeActions:
         now = form.search.params
         start = now if isinstance(now, ExemplarParams) else ExemplarParams()
         form.search.params = with_examples(start, examples)
-        self._panel.show_examples(examples)
+        self._show_examples(examples)
         whole = form.whole_stack.isChecked()
         self._controller.find(form.search.params, whole, form.region.layer)

@@ -29,6 +29,7 @@ from napari_segany.plugin.everything.plane_searches import PlaneSearches, Search
 from napari_segany.plugin.everything.search_clock import SearchClock
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
 from napari_segany.plugin.layers.transforms import viewed_plane
@@ -339,7 +340,7 @@ class EverythingController(PendingModel):
         found, view = self.opened()
         plane = self.plane
         masks = found.kept_masks(plane)
-        return self.viewer.add_layer(result_layers.mask_stack_layer(masks, view, plane))
+        return add_layer(self.viewer, result_layers.mask_stack_layer(masks, view, plane))
 
     def make_recipe(self) -> Recipe:
         """Return the recipe of the kept masks; see :meth:`FoundMasks.make_recipe`."""

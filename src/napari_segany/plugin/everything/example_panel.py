@@ -19,7 +19,9 @@ BUTTONS = {
 """Tooltips of the buttons, by their text."""
 
 NOTHING = "Click on an object, or choose a layer with one, and press Find alike."
-MORE = "If others are found, too: press Not this one, or search again with Rank by: likeness."
+MORE = "If others are found, too: press Not this one"
+BY_LIKENESS = ", or search again with Rank by: likeness"
+"""Advice while masks are ranked by quality."""
 
 
 class ExamplePanel(QWidget):
@@ -55,9 +57,10 @@ class ExamplePanel(QWidget):
         self.setLayout(around)
         self.show_examples(None)
 
-    def show_examples(self, examples: ExampleSet | None) -> None:
-        """Show what the examples are; the buttons for more need one."""
-        self.line.setText(NOTHING if examples is None else f"{examples.summary}. {MORE}")
+    def show_examples(self, examples: ExampleSet | None, by_likeness: bool = False) -> None:
+        """Show what the examples are, and how masks are ranked; the buttons for more need one."""
+        advice = MORE if by_likeness else MORE + BY_LIKENESS
+        self.line.setText(NOTHING if examples is None else f"{examples.summary}. {advice}.")
         for text in ("Add example", "Not this one", "Forget examples"):
             self.buttons[text].setEnabled(examples is not None)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
 from napari_segany.core.masks import MaskSet
@@ -17,7 +17,7 @@ from napari_segany.plugin.everything.filters import PAINTING, Filters
 from napari_segany.plugin.everything.histogram import Histogram, even_edges
 from napari_segany.plugin.everything.pixel_area import PixelArea
 from napari_segany.plugin.everything.search_again import SearchAgain
-from napari_segany.plugin.shared.controls import button, form, panel, row, with_tip
+from napari_segany.plugin.shared.controls import button, form, panel, row, tick_box, with_tip
 from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control, tooltip_of
 from napari_segany.recipe import LabelParams
@@ -55,11 +55,11 @@ class FilterSliders(QWidget):
         self.nms = _slider(infos["box_nms_thresh"])
         self.solidity = _slider(infos["min_solidity"])
         self.area = with_tip(AreaSlider(), "Leave out masks and objects that are smaller or larger")
-        self.background = QCheckBox("No background")
+        self.background = tick_box("No background")
         self.largest_button = button(
             "Without the largest", self.leave_out_largest, "Leave out the largest object shown"
         )
-        self.border = QCheckBox(infos["exclude_border"].label)
+        self.border = tick_box(infos["exclude_border"].label)
         self.border.setToolTip(infos["exclude_border"].help)
         of = {"iou": self.iou, "stability": self.stability, "area": self.area}
         self.histograms = {name: Histogram(slider) for name, slider in of.items()}

@@ -63,7 +63,8 @@ class Histogram(QWidget):
     def paintEvent(self, event: Any) -> None:
         """Draw the bars above their places on the slider."""
         painter = QPainter(self)
-        passing, left_out = QColor(line_colour()), faint(self)
+        left_out = faint(self)
+        passing = QColor(line_colour()) if self.isEnabled() else left_out
         left, right = self.groove
         width, height = (right - left) / BINS, self.height()
         shares = self.counts / max(int(self.counts.max()), 1)

@@ -1,5 +1,6 @@
 """Labels layers that are made of found masks, in the background where planes are large."""
 
+from collections.abc import Callable
 from typing import Any
 
 from psygnal import Signal
@@ -15,6 +16,7 @@ from napari_segany.plugin.everything.result_layers import (
 )
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 
 
@@ -32,6 +34,8 @@ class LabelMaker:
 
     Attributes
     ----------
+    above : callable
+        Returns the layer below which labels are added; by default None, for above all layers.
     status : Signal
         Emitted with a message and its severity.
     changed : Signal
@@ -43,6 +47,7 @@ class LabelMaker:
 
     def __init__(self, viewer: Any, jobs: JobQueue, preview: MaskPreview) -> None:
         self._viewer, self._jobs, self._preview = viewer, jobs, preview
+        self.above: Callable[[], Any] = lambda: None
         self._current: FoundMasks | None = None
         # Labels that were made last of the masks of an image, until they are filtered again.
         self._made: dict[FoundMasks, MadeLabels] = {}
@@ -87,7 +92,8 @@ class LabelMaker:
 
     def _add(self, found: FoundMasks, view: LayerView, painted: PaintedLabels) -> Any:
         made = labels_layer(painted, view)
-        self._viewer.add_layer(made.layer)
+        layers, above = self._viewer.layers, self.above()
+        add_layer(self._viewer, made.layer, layers.index(above) if above in layers else None)
         self._made[found] = made
         self._preview.set_visible(False)
         self.changed.emit()

@@ -11,6 +11,7 @@ from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.large_preview import LargePreview, is_large
 from napari_segany.plugin.everything.plane_choice import PlaneChoice
 from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 
 
@@ -148,4 +149,4 @@ class MaskPreview:
     def _add(self, layer: Any) -> None:
         self.layer = layer
         layer.visible = self._visible
-        self._viewer.add_layer(layer)
+        add_layer(self._viewer, layer)

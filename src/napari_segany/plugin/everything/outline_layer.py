@@ -12,13 +12,15 @@ from napari_segany.core.image_source import Plane, plane_shape, plane_slices
 from napari_segany.core.level_paint import LevelPainter
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.tile_params import AUTO_TILES
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.label_levels import LabelLevels
 from napari_segany.plugin.layers.metadata import SELECTION
 from napari_segany.plugin.layers.sparse_array import zeros
+from napari_segany.plugin.shared.colours import OUTLINE, rgb
 
-COLOURS = ((0, 0, 0, 0), (1, 0.78, 0, 1))
-"""Colours of no outline and of an outline, that of small pictures of objects."""
+COLOURS = np.array([[0, 0, 0, 0], [*rgb(OUTLINE), 255]]) / 255
+"""Colours of no outline and of an outline."""
 
 
 class OutlineLayer:
@@ -67,14 +69,6 @@ class OutlineLayer:
         self.layer.visible = True
         self.layer.refresh(extent=False, thumbnail=False)
 
-    def raise_above(self, other: Any) -> None:
-        """Move the layer to just above another one, if it is below."""
-        layers = self.viewer.layers
-        if self.layer in layers and other in layers:
-            at = layers.index(other)
-            if layers.index(self.layer) < at:
-                layers.move(layers.index(self.layer), at + 1)
-
     def hide(self) -> None:
         """Show no outline."""
         if self.layer is not None and self.layer.visible:
@@ -99,9 +93,8 @@ class OutlineLayer:
     def _add(self, view: LayerView, plane: Plane) -> None:
         """Add an empty layer for an image; the layer that was selected stays selected."""
         self.remove()
-        active = self.viewer.layers.selection.active
         # A colormap of single labels takes seconds to compile at first.
-        colormap = CyclicLabelColormap(colors=np.array(COLOURS))
+        colormap = CyclicLabelColormap(colors=COLOURS)
         data: Any = zeros(view.shape, np.uint8)
         if AUTO_TILES.applies_to(plane_shape(view.shape, plane)):
             # napari would draw all of a large layer to show one outline.
@@ -112,8 +105,7 @@ class OutlineLayer:
         self.layer = Labels(data, colormap=colormap, **about, **view.placement())
         self.layer.opacity, self.layer.editable = 1, False
         self._view = view
-        self.viewer.add_layer(self.layer)
-        self.viewer.layers.selection.active = active
+        add_layer(self.viewer, self.layer, activate=False)
 
 
 def _border(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import Priority
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.sparse_array import zeros
 
@@ -145,5 +146,5 @@ class PlaneImage:
                 contrast_limits=(0, 1),
                 **view.placement(),
             )
-            viewer.add_layer(self.layer)
+            add_layer(viewer, self.layer)
         return self.layer

@@ -48,6 +48,7 @@ class FormPresenter:
     ) -> None:
         self._form, self._controller, self._review = form, controller, review
         self._outline = OutlineLayer(controller.viewer)
+        controller.labels.above = lambda: self._outline.layer
         self._clicks = ObjectClicks(controller.viewer, clicked)
         # Masks whose ranges and histograms the sliders show, and those that offers are about.
         self._shown: MaskSet | None = None
@@ -86,7 +87,6 @@ class FormPresenter:
         made = self._controller.made
         form.show_made("" if made is None else str(made.layer.name))
         if made is not None:
-            self._outline.raise_above(made.layer)
             self._clicks.follow(made.layer)
         self._clicks.follow(self._controller.layer)
 

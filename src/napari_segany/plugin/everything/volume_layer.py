@@ -26,6 +26,7 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import Priority
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.sparse_array import zeros
@@ -227,7 +228,7 @@ class VolumeLayer:
             self._volume, self._planes = made[0], planes
             data, name = zeros(view.shape, np.int32), f"{view.name} volume"
             layer = Labels(data, name=name, **view.placement())
-            self.layer = self.controller.viewer.add_layer(layer)
+            self.layer = add_layer(self.controller.viewer, layer)
             self._show(self.layer, made, recipe)
             if self.controller.layer is not None:
                 self.controller.layer.visible = False

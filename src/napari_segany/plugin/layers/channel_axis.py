@@ -13,6 +13,7 @@ from napari.layers._source import layer_source
 
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.read import open_image
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.transforms import full_data, to_world
 
 MOVED = "napari_segany_channel_axis"
@@ -114,7 +115,7 @@ def with_channels_first(viewer: Any, layer: Any, axis: int) -> Any:
             metadata={MOVED: axis},
         )
     place = viewer.dims.point[-layer.ndim :]
-    viewer.layers.insert(viewer.layers.index(layer) + 1, view)
+    add_layer(viewer, view, viewer.layers.index(layer) + 1)
     layer.visible = False
     # Keep the plane in view.
     first = viewer.dims.ndim - layer.ndim

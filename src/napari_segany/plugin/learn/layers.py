@@ -7,6 +7,8 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 from numpy.typing import NDArray
 
+from napari_segany.plugin.layers.adding import add_layer
+
 IMAGE, COLOURS, LABELS, REGION = (
     "learn image",
     "learn colours",
@@ -94,10 +96,9 @@ class LearnLayers:
             limits = {} if self._is_colour else {"contrast_limits": (0, 255)}
             image = Image(pixels, name=name, rgb=self._is_colour, **limits)
             self._images[self._is_colour] = image
-            self.viewer.add_layer(image)
-            if self.labels is not None:
-                layers = self.viewer.layers
-                layers.move(layers.index(image), layers.index(self.labels))
+            below = self.labels
+            at = None if below is None else self.viewer.layers.index(below)
+            add_layer(self.viewer, image, at)
         else:
             image.data = pixels
             image.visible = True
@@ -111,7 +112,7 @@ class LearnLayers:
         layer = self.labels
         if layer is None:
             self._labels = layer = Labels(labels, name=LABELS, opacity=OPACITY)
-            self.viewer.add_layer(layer)
+            add_layer(self.viewer, layer)
         else:
             mode = str(layer.mode)
             # napari forgets its steps to undo, which belong to other labels.
@@ -130,7 +131,7 @@ class LearnLayers:
             self._region = layer = Shapes(
                 ndim=2, name=REGION, face_color="transparent", edge_color="#E69F00", edge_width=2
             )
-            self.viewer.add_layer(layer)
+            add_layer(self.viewer, layer)
         layer.visible = True
         self.viewer.layers.selection.active = layer
         layer.mode = "add_rectangle"

@@ -7,6 +7,8 @@ from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_segany.plugin.shared.colours import SURE, UNSURE, rgb
+
 HEIGHT = 34
 """Height of the strip in pixels."""
 
@@ -15,9 +17,6 @@ LOWEST = 0.5
 
 GAP = 4
 """Width of a column, in pixels, from which on columns are drawn apart."""
-
-SURE, UNSURE = QColor("#56b4e9"), QColor("#d55e00")
-"""Colours of confidence 1 and of the lowest one; blue and orange differ for every eye."""
 
 GROUND = QColor(128, 128, 128, 60)
 """Colour behind the columns, visible on light and dark themes."""
@@ -134,6 +133,6 @@ class ConfidenceStrip(QWidget):
 def colour_of(confidence: float) -> QColor:
     """Return the colour of a confidence."""
     part = min(max((confidence - LOWEST) / (1 - LOWEST), 0.0), 1.0)
-    ends = zip(UNSURE.getRgb()[:3], SURE.getRgb()[:3], strict=True)
+    ends = zip(rgb(UNSURE), rgb(SURE), strict=True)
     mixed = (round(low + part * (high - low)) for low, high in ends)
     return QColor(*mixed)

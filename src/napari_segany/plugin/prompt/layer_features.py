@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from napari_segany.core.shape_prompts import are_signs
 from napari_segany.plugin.layers.transforms import in_layer
+from napari_segany.plugin.shared import colours
 from napari_segany.session.state import SegmentedObject
 
 POSITIVE, NEGATIVE = "positive", "negative"
 SYMBOLS = {POSITIVE: "disc", NEGATIVE: "cross"}
-COLOURS = {POSITIVE: "#1b9e77", NEGATIVE: "#d95f02"}
-"""Colours that colour-blind people can distinguish; the symbols differ, too."""
+COLOURS = {POSITIVE: colours.POSITIVE, NEGATIVE: colours.NEGATIVE}
 
 SCRIBBLES = ("add_line", "add_path", "add_polyline")
 OUTLINES = {

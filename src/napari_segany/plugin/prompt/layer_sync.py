@@ -16,6 +16,7 @@ from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.chunked import TURN
 from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transform_sync import TransformSync
 from napari_segany.plugin.layers.transforms import viewed_plane
@@ -386,7 +387,7 @@ class LayerSync:
             layers = self.ensure_layers()
             preview = None if layers.preview is None else layers.preview.layer
             at = len(self.viewer.layers) if preview is None else self.viewer.layers.index(preview)
-            self.viewer.layers.insert(at, layer)
+            add_layer(self.viewer, layer, at, activate=False)
             layers.select(layers.points)
 
     def add_replayed(self, labels: Any, name: str, metadata: dict[str, Any]) -> None:
@@ -396,4 +397,4 @@ class LayerSync:
         layer.metadata.update(metadata)
         self.transforms.made(layer)
         with self.muted():
-            self.viewer.add_layer(layer)
+            add_layer(self.viewer, layer)

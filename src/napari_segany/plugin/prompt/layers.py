@@ -7,6 +7,7 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.core.image_source import Plane
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
 from napari_segany.plugin.layers.sparse_array import zeros
@@ -106,7 +107,7 @@ class PromptLayers:
         layer = Labels(zeros(self.view.shape, np.uint8), name=PREVIEW, **self.view.placement())
         # Its colours come first, because napari draws a layer again with others.
         preview = Preview(layer)
-        self.viewer.add_layer(layer)
+        add_layer(self.viewer, layer, activate=False)
         self.preview = preview
         layer.events.mode.connect(self._on_mode)
         layer.events.paint.connect(self.on_stroke)
@@ -122,7 +123,7 @@ class PromptLayers:
             feature_defaults=self._defaults,
             **self.view.placement(),
         )
-        self.viewer.add_layer(self.shapes)
+        add_layer(self.viewer, self.shapes, activate=False)
         self.shapes.events.data.connect(self._on_shapes)
         self.shapes.events.mode.connect(self._on_mode)
 
@@ -138,7 +139,7 @@ class PromptLayers:
             size=self.marks.point,
             **self.view.placement(),
         )
-        self.viewer.add_layer(self.points)
+        add_layer(self.viewer, self.points, activate=False)
         self.points.events.data.connect(self.on_edit)
         self.points.events.mode.connect(self._on_mode)
         self.points.mouse_drag_callbacks.append(self._on_press)
@@ -252,7 +253,9 @@ class PromptLayers:
         if self.points is not None:
             spots, features = layer_features.rows_of_points(objects)
             self.points.selected_data = set()
-            self.points.data = np.zeros((0, self.view.ndim)) if spots is None else spots
+            # napari takes 10 ms for new data, even for none in place of none.
+            if spots is not None or len(self.points.data):
+                self.points.data = np.zeros((0, self.view.ndim)) if spots is None else spots
             if spots is not None:
                 self.points.features = features
                 self.draw_signs()

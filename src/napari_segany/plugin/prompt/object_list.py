@@ -12,12 +12,14 @@ from napari_segany.session.session import Session
 from napari_segany.session.state import SegmentedObject
 
 COLUMNS = ("Label", "Plane", "IoU", "Stability", "Pixels", "Prompt")
-WIDTHS = (42, 44, 40, 62, 52)
+WIDTHS = (42, 42, 36, 62, 50)
 """Widths of columns in pixels; the last one gets the rest, and its text is in the tooltip."""
+
+PLANE = 1
+"""Column that is hidden where the image is one plane."""
 
 STABILITY, LEAST = 3, 60
 """Column that is hidden where the last one would be narrower than this, in pixels."""
-
 
 MOST_SELECTED = 1000
 """Objects that stay selected when the list changes; more would be felt."""
@@ -73,8 +75,8 @@ class ObjectListModel(QAbstractTableModel):
         return (
             str(each.label) if each.commit is not None else "open",
             ", ".join(str(n) for n in each.plane if n is not None) or "-",
-            f"{mask.predicted_iou[0]:.2f}" if mask is not None and known else "",
-            f"{mask.stability_score[0]:.2f}" if mask is not None and known else "",
+            _score(mask.predicted_iou[0]) if mask is not None and known else "",
+            _score(mask.stability_score[0]) if mask is not None and known else "",
             str(self._area(each, mask)) if mask is not None and known else "",
             _prompt_text(each),
         )
@@ -94,8 +96,16 @@ class _Table(QTableView):
     def resizeEvent(self, event: Any) -> None:
         """Hide or show the column."""
         super().resizeEvent(event)
-        rest = self.viewport().width() - sum(WIDTHS)
-        self.setColumnHidden(STABILITY, rest < LEAST)
+        self.fit()
+
+    def fit(self) -> None:
+        """Hide a column where the last one has too little room, and give that one the rest."""
+        hidden = WIDTHS[PLANE] if self.isColumnHidden(PLANE) else 0
+        rest = self.viewport().width() - sum(WIDTHS) + hidden
+        crowded = rest < LEAST
+        self.setColumnHidden(STABILITY, crowded)
+        # Qt's own stretching of the last column counts hidden ones while they change.
+        self.setColumnWidth(len(WIDTHS), rest + (WIDTHS[STABILITY] if crowded else 0))
 
 
 class ObjectList(QWidget):
@@ -123,7 +133,6 @@ class ObjectList(QWidget):
         self.table.setToolTip("Double-click: look at the object")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.verticalHeader().setVisible(False)
-        self.table.horizontalHeader().setStretchLastSection(True)
         # Bold names of the columns of a selected row would be cut.
         self.table.horizontalHeader().setHighlightSections(False)
         self.table.verticalHeader().setDefaultSectionSize(22)
@@ -161,6 +170,7 @@ class ObjectList(QWidget):
         self._before: list[int] = []
         self.model.modelAboutToBeReset.connect(self._keep_selection)
         self.model.modelReset.connect(self._select_again)
+        self.model.modelReset.connect(self._show_planes)
         self.table.selectionModel().selectionChanged.connect(self._enable)
         self._enable()
 
@@ -182,6 +192,12 @@ class ObjectList(QWidget):
         model.select(selection, model.SelectionFlag.Select | model.SelectionFlag.Rows)
         self._enable()
 
+    def _show_planes(self) -> None:
+        """Show the column of planes if the image has several."""
+        first = self.model.rows[:1]
+        self.table.setColumnHidden(PLANE, all(set(each.plane) == {None} for each in first))
+        self.table.fit()
+
     def _enable(self, *_: Any) -> None:
         """Enable the buttons while an object is selected."""
         for each in self.buttons:
@@ -192,6 +208,11 @@ class ObjectList(QWidget):
         """Numbers of the selected objects."""
         rows = self.table.selectionModel().selectedRows()
         return [self.model.rows[index.row()].id for index in rows]
+
+
+def _score(score: float) -> str:
+    """Return a score as text, not above 1 although a model may predict more."""
+    return f"{min(float(score), 1.0):.2f}"
 
 
 def _prompt_text(each: SegmentedObject) -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QBoxLayout,
+    QCheckBox,
     QComboBox,
     QFormLayout,
     QGridLayout,
@@ -16,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segany.plugin.shared.theme import accent, follow_theme
+from napari_segany.plugin.shared.theme import accent, disabled_ticks, follow_theme
 
 W = TypeVar("W", bound=QWidget)
 
@@ -66,6 +67,13 @@ def set_due(made: QPushButton, due: bool) -> None:
             # Qt reads properties for style sheets only when a widget is polished.
             style.unpolish(made)
             style.polish(made)
+
+
+def tick_box(text: str) -> QCheckBox:
+    """Return a check box that looks disabled while it is, which napari's looks do not show."""
+    made = QCheckBox(text)
+    follow_theme(made, disabled_ticks)
+    return made
 
 
 def combo_box(items: Mapping[str, Any], tip: str) -> QComboBox:

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segany.plugin.jobs import preloading
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
-from napari_segany.plugin.layers.label_colours import compile_colouring
 from napari_segany.plugin.shared import canvas_room
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 from napari_segany.plugin.shared.settings import read_settings
@@ -90,9 +89,14 @@ class LoadingDock(QWidget):
         """Import the modules of the content, and do what else needs no window."""
         # napari imports pandas for the first layer with features, which an image has not.
         preloading.import_all(("pandas", self.module))
-        compile_colouring()
-        # The first time, napari reads a file.
+        # These import large modules, too.
+        from napari_segany.plugin.layers.layer_warmup import warm_up_layers
+        from napari_segany.weights.finders import installed_finders
+
+        warm_up_layers()
+        # The first time, napari reads a file, and so are those of finders.
         read_settings()
+        list(installed_finders())
 
     def sizeHint(self) -> QSize:
         """Return the size that the content is going to ask for, nearly."""

@@ -34,6 +34,12 @@ def line_colour() -> str:
     return name
 
 
+def disabled_ticks() -> str:
+    """Return a style sheet in which ticks that cannot be changed lose the accent."""
+    grey = get_theme(get_settings().appearance.theme).secondary.as_hex()
+    return f"QCheckBox::indicator:checked:disabled {{ background-color: {grey}; }}"
+
+
 def faint(widget: QWidget) -> QColor:
     """Return the colour of a widget's text at less than half its strength, in every theme."""
     colour = widget.palette().color(QPalette.ColorRole.WindowText)

@@ -7,15 +7,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.shared.colours import OUTLINE, rgb
 
 SIDE = 64
 """Side of a picture in pixels."""
 
 MARGIN = 0.25
 """Margin around an object, in its longer side."""
-
-OUTLINE = (255, 200, 0)
-"""Colour of outlines."""
 
 OUTSIDE = 0.45
 """Brightness of pixels outside the object."""
@@ -83,7 +81,7 @@ def draw_thumbnail(
     if image is None:
         image = np.full((SIDE, SIDE, 3), WITHOUT_IMAGE, np.uint8)
     drawn = np.where(inside[..., None], image, image * OUTSIDE).astype(np.uint8)
-    drawn[inside & ~ndimage.binary_erosion(inside)] = OUTLINE
+    drawn[inside & ~ndimage.binary_erosion(inside)] = rgb(OUTLINE)
     return drawn
 
 

@@ -23,6 +23,7 @@ from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import show_plane
@@ -180,7 +181,7 @@ class TracksController(PendingModel):
         def done(table: TrackTable) -> None:
             for data in masks:
                 layer = Labels(data, name=Path(path).stem)
-                self.viewer.add_layer(layer)
+                add_layer(self.viewer, layer)
                 self.choose_labels(layer)
             try:
                 self.use_table(table)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.plugin.layers.adding import add_layer
 from napari_segany.plugin.layers.metadata import SELECTION
 from napari_segany.plugin.layers.tracks_layer import TRACKS, tracks_layer_data
 from napari_segany.plugin.layers.transforms import place, placement_of
@@ -89,7 +90,7 @@ class TrackLayers:
             self.labels.visible = False
         self.labels = Labels(data, name=f"{source.name} tracks", **placement)
         source.visible = False
-        self.viewer.add_layer(self.labels)
+        add_layer(self.viewer, self.labels)
         self._outlines_of = source, data.shape[1:]
         if self._reusable(self.selection, data.ndim - 1) or self._reusable(self.tracks, data.ndim):
             self._show_outlines()
@@ -136,9 +137,7 @@ class TrackLayers:
 
     def _add_beside(self, layer: Any) -> None:
         """Add a layer; the active one stays active, since clicks and keys go to it."""
-        active = self.viewer.layers.selection.active
-        self.viewer.add_layer(layer)
-        self.viewer.layers.selection.active = active
+        add_layer(self.viewer, layer, activate=False)
 
     @property
     def frame(self) -> int:
