@@ -2,6 +2,7 @@
 
     python benchmarks/tiles.py recall --data FOLDER --side 2048 --every 8 --estimate
     python benchmarks/tiles.py seams --data FOLDER --places 5
+    python benchmarks/tiles.py shifts --data TRAINING
     python benchmarks/tiles.py sizes --data TRAINING --copies 2 --frame 48 64 96
     python benchmarks/tiles.py estimate --data FOLDER
     python benchmarks/tiles.py long
@@ -13,11 +14,12 @@ those that the single images give: all of them, and those that no border of the 
 copies meet, the parts of two cut objects lie side by side and look like one, but are two in the
 labels. With ``--estimate`` size and scale come from a first look at the plane, as they do where no
 size is given; else the size is that of the labels. ``seams`` moves the borders of the tiles over an
-image to 25 places, and moves the image in a frame without tiles beside it. ``sizes`` is how the
-best size in the frame was chosen, on training images. ``estimate`` compares estimated sizes with
-those of the labels. ``long`` has objects that are longer than the overlap of tiles. ``write``
-paints discs in a corner of a plane and writes its labels in tiles, in seconds of the processor,
-which other work on the machine changes little.
+image to 25 places, and moves the image in a frame without tiles beside it. ``shifts`` moves it by
+cells and windows of the encoder. ``sizes`` is how the best size in the frame was chosen, on
+training images. ``estimate`` compares estimated sizes with those of the labels. ``long`` has
+objects that are longer than the overlap of tiles. ``write`` paints discs in a corner of a plane and
+writes its labels in tiles, in seconds of the processor, which other work on the machine changes
+little.
 """
 
 import argparse
@@ -265,6 +267,37 @@ def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
                 )
 
 
+SHIFTS = (224, 112, 64, 16, 100)
+"""Pixels of the frame by which an image is moved; 16 is a cell of the encoder's features, 224 a
+multiple of all its windows of attention."""
+
+
+def run_shifts(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print how many objects are the same where an image is moved within one frame."""
+    params = params_in_tile(resolve_params(model, FinderParams(views=args.views)))
+    every: dict[int, list[NDArray[np.float64]]] = {shift: [] for shift in SHIFTS}
+    for name, rgb, _, size in images(args):
+        side = TileParams("always", size).resolved(params).tile_side or 0
+        image = tiled(rgb, side * 3 // 4)
+        # Enlarged first, so that a pixel of the canvas is one of the frame.
+        length = image.shape[0] * 1024 // side
+        enlarged = (transform.resize(image, (length, length), order=1) * 255).astype(np.uint8)
+        found = []
+        for shift in (0, *SHIFTS):
+            canvas = np.zeros((1024, 1024, 3), np.uint8)
+            canvas[:] = np.median(image, axis=(0, 1)).astype(np.uint8)
+            place = (slice(shift, shift + length),) * 2
+            canvas[place] = enlarged
+            masks = generate_masks(model, canvas, params, refilter=False)
+            labels, _ = paint(masks, **asdict(LabelParams()))
+            found.append(labels[place].astype(np.int64))
+        for shift, moved in zip(SHIFTS, found[1:], strict=True):
+            every[shift].append(ObjectOverlaps.from_labels(found[0], moved).best_iou)
+            print(f"{name} {shift}: {_parts(every[shift][-1])}", flush=True)
+    for shift, parts in every.items():
+        print(f"moved by {shift} pixels: {_parts(np.concatenate(parts))}")
+
+
 def _parts(iou: NDArray[np.float64]) -> str:
     """Parts of objects that are the same in another place, by the least IoU."""
     parts = ", ".join(
@@ -469,6 +502,7 @@ def main() -> None:
         "recall": run_recall,
         "sizes": run_sizes,
         "seams": run_seams,
+        "shifts": run_shifts,
         "estimate": run_estimate,
         "long": run_long,
         "filter": run_filter,

@@ -1,9 +1,10 @@
 """The scale of tiles, chosen by what windows of several sides make of the same part of a plane.
 
-Objects of one size are not seen best at one scale in all kinds of images: stained tissue is better
-enlarged, and nuclei inside of cells are better reduced, as cells are taken for objects otherwise.
-The predicted IoU of the objects that are found in a part of the plane, summed up, is what a search
-expects to find there. It is compared between pairs of windows of which one lies in the other.
+Objects of one size are not seen best at one scale in all kinds of images: stained tissue is often
+better enlarged, and some nuclei inside cells are better reduced, as cells are taken for objects
+otherwise. The predicted IoU of the objects that are found in a part of the plane, summed up, is
+what a search expects to find there. It is compared between pairs of windows of which one lies in
+the other.
 """
 
 from collections.abc import Iterable
