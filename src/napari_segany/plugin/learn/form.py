@@ -64,7 +64,7 @@ PICTURE_WIDTH = 200
 NO_PROJECT = "Open an empty folder to begin a project, or a project to go on with it."
 NO_IMAGES = "Add images of one kind. Then press Next image: the most doubtful one comes first."
 
-ROWS = 6
+ROWS = 8
 """Rows of the list of images that are visible at least."""
 
 
