@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels, Shapes
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -64,7 +64,7 @@ PICTURE_WIDTH = 200
 NO_PROJECT = "Open an empty folder to begin a project, or a project to go on with it."
 NO_IMAGES = "Add images of one kind. Then press Next image: the most doubtful one comes first."
 
-ROWS = 8
+ROWS = 6
 """Rows of the list of images that are visible at least."""
 
 
@@ -96,6 +96,14 @@ class ResultPicture(QLabel):
         fitting = self._picture.scaledToWidth(max(self.width(), PICTURE_WIDTH), mode)
         self.setPixmap(fitting)
         self.setFixedHeight(fitting.height())
+
+
+class _ImageList(QListWidget):
+    """List that asks for no more than its least height; it gets what is left of the dock."""
+
+    def sizeHint(self) -> QSize:
+        """Return the usual width and the least height."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
 
 class LearnForm(QWidget):
@@ -160,7 +168,7 @@ class LearnForm(QWidget):
         self.layer.currentIndexChanged.connect(lambda _: self._show_addable())
         self._is_open = False
         self.hint = _line()
-        self.images = with_tip(QListWidget(), "Images, the most doubtful first; double click one")
+        self.images = with_tip(_ImageList(), "Images, the most doubtful first; double click one")
         self.images.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.images.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.images.setTextElideMode(Qt.TextElideMode.ElideRight)
