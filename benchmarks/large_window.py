@@ -24,6 +24,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
 from data import add_data_option, as_rgb, data_folder, pairs
@@ -150,6 +151,7 @@ def run_search(args: argparse.Namespace, tour: Tour) -> None:
     dock = open_dock(args, tour, "Everything")
     dock.image_layer = layer
     dock.tiles.params = TileParams(object_size=args.object_size)
+    tour.viewer.reset_view()
     tour.rest(1)
     tour.step("look around before", lambda: look_around(tour, 8))
     picture(args, tour, "before")
@@ -198,8 +200,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for screenshots")
     args = parser.parse_args()
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
+    # Settings that are not saved: docks take their colours from there, too.
+    get_settings(None).appearance.theme = args.theme
     tour = Tour()
-    tour.viewer.theme = args.theme
     PARTS[args.part](args, tour)
     sys.stdout.flush()
     # A window that is destroyed at exit may take long, and is not measured.

@@ -115,6 +115,13 @@ def coins() -> None:
     picture(viewer, "prompt_coins")
 
 
+def background() -> None:
+    """A click beside a cell: candidates that fill the plane are dim."""
+    viewer, widget, _ = begin(lambda viewer: viewer.add_image(data.cell(), name="cell"))
+    click(widget, 330, 275)
+    picture(viewer, "prompt_background")
+
+
 def tissue() -> None:
     """Colours, and boxes of many objects at once."""
     viewer, widget, _ = begin(sample("tissue"))
@@ -305,7 +312,7 @@ def main() -> None:
     # Nor shall the theme of the person be seen in them, or be changed by them.
     get_settings(None)
     shown: dict[str, Callable[[], None]] = {
-        each.__name__: each for each in (coins, tissue, edges, batch)
+        each.__name__: each for each in (coins, background, tissue, edges, batch)
     }
     of_tracks = (show_lineage, show_division, show_doubts)
     shown |= {each.__name__: partial(each, picture) for each in of_tracks}

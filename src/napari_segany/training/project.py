@@ -59,7 +59,7 @@ class Doubt:
             return f"none of {self.objects} objects is sure"
         if self.doubtful:
             return f"{self.doubtful} of {self.objects} objects doubtful"
-        return f"{self.sure} of {self.objects} objects sure"
+        return f"{self.sure} of {self.objects} sure"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ def test_the_latest_object_is_selected_until_another_one_is(shown: ObjectList) -
     shown.model.show_session(session_of(1, 2, 3))
     assert shown.selected == [3]
     assert all(each.isEnabled() for each in shown.buttons)
+    shown.model.show_session(session_of(1, 2, 3, 4))
+    assert shown.selected == [4]
+    shown.model.show_session(session_of(1, 2, 3))
+    assert shown.selected == [3]
     shown.table.selectRow(2)
     assert shown.selected == [1]
     shown.model.show_session(session_of(1, 2, 3, 4))
@@ -77,3 +81,10 @@ def test_scores_are_not_shown_above_one(shown: ObjectList) -> None:
     role = Qt.ItemDataRole.DisplayRole
     texts = [shown.model.data(shown.model.index(0, n), role) for n in range(len(COLUMNS))]
     assert texts[2:5] == ["1.00", "1.00", "25"]
+
+
+def test_the_latest_object_stays_selected_once_it_was_clicked(shown: ObjectList) -> None:
+    shown.model.show_session(session_of(1, 2))
+    shown.table.pressed.emit(shown.model.index(0, 0))
+    shown.model.show_session(session_of(1, 2, 3))
+    assert shown.selected == [2]

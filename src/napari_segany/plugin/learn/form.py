@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels, Shapes
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -98,6 +98,14 @@ class ResultPicture(QLabel):
         self.setFixedHeight(fitting.height())
 
 
+class _ImageList(QListWidget):
+    """List that asks for no more than its least height; it gets what is left of the dock."""
+
+    def sizeHint(self) -> QSize:
+        """Return the usual width and the least height."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
+
+
 class LearnForm(QWidget):
     """Controls of the Learn dock.
 
@@ -160,7 +168,7 @@ class LearnForm(QWidget):
         self.layer.currentIndexChanged.connect(lambda _: self._show_addable())
         self._is_open = False
         self.hint = _line()
-        self.images = with_tip(QListWidget(), "Images, the most doubtful first; double click one")
+        self.images = with_tip(_ImageList(), "Images, the most doubtful first; double click one")
         self.images.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.images.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.images.setTextElideMode(Qt.TextElideMode.ElideRight)

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.shared.pixmaps import pixmap_of
-from napari_segany.plugin.shared.theme import follow_theme, line_colour
+from napari_segany.plugin.shared.controls import set_style_property
+from napari_segany.plugin.shared.pixmaps import dimmed, pixmap_of
+from napari_segany.plugin.shared.theme import follow_theme, line_colour, quiet_colour
 from napari_segany.plugin.shared.thumbnails import SIDE, draw_thumbnail
 
 CANDIDATES = 3
@@ -27,7 +27,7 @@ WHOLE_PLANE = 0.9
 """Share of the plane from which a candidate is dimmed: it is hardly ever an object."""
 
 DIMMED = 0.35
-"""Opacity of dimmed candidates."""
+"""Opacity of pictures of dimmed candidates; the frame of the chosen one stays bright."""
 
 
 class CandidateButtons(QWidget):
@@ -46,6 +46,7 @@ class CandidateButtons(QWidget):
         self.shown: MaskSet | None = None
         plain = "QToolButton { border: 2px solid transparent; padding: 0; font-size: 10px; }"
         chosen = "QToolButton:checked {{ border: 2px solid {}; }}"
+        fills = 'QToolButton[fills="true"] {{ color: {}; }}'
         for number in range(CANDIDATES):
             button = QToolButton()
             button.setToolTip("A candidate with its predicted IoU and its stability, up to 1 each")
@@ -53,7 +54,10 @@ class CandidateButtons(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(SIDE, SIDE))
             button.setFixedWidth(WIDTH)
-            follow_theme(button, lambda: f"{plain} {chosen.format(line_colour())}")
+            follow_theme(
+                button,
+                lambda: f"{plain} {chosen.format(line_colour())} {fills.format(quiet_colour())}",
+            )
             button.clicked.connect(partial(self._on_click, number))
             self.buttons.append(button)
             row.addWidget(button)
@@ -75,8 +79,7 @@ class CandidateButtons(QWidget):
                 )
                 button.setText(f"IoU {iou:.2f}\nstability {stability:.2f}")
                 button.setAccessibleName(f"Candidate {number + 1}, IoU {iou:.2f}")
-                fills = candidates.area[number] > WHOLE_PLANE * np.prod(candidates.shape)
-                _dim(button, bool(fills))
+                set_style_property(button, "fills", _fills_plane(candidates, number))
         if new and candidates is not None:
             self.show_pictures(candidates, [None] * CANDIDATES)
         return new
@@ -87,13 +90,11 @@ class CandidateButtons(QWidget):
         """Draw the candidates on pictures of the image, if they are still shown."""
         if candidates is self.shown:
             for number, picture in enumerate(pictures[: len(candidates)]):
-                drawn = draw_thumbnail(candidates, number, picture)
-                self.buttons[number].setIcon(QIcon(pixmap_of(drawn)))
+                pixmap = pixmap_of(draw_thumbnail(candidates, number, picture))
+                if _fills_plane(candidates, number):
+                    pixmap = dimmed(pixmap, DIMMED)
+                self.buttons[number].setIcon(QIcon(pixmap))
 
 
-def _dim(button: QToolButton, dimmed: bool) -> None:
-    effect: Any = None
-    if dimmed:
-        effect = QGraphicsOpacityEffect(button)
-        effect.setOpacity(DIMMED)
-    button.setGraphicsEffect(effect)
+def _fills_plane(candidates: MaskSet, number: int) -> bool:
+    return bool(candidates.area[number] > WHOLE_PLANE * np.prod(candidates.shape))

@@ -168,10 +168,15 @@ class ObjectList(QWidget):
             column.addLayout(row(*few))
         # Numbers of the objects that were selected before the rows changed.
         self._before: list[int] = []
+        # The object that was selected because it was the latest; None once a person selects.
+        self._latest: int | None = None
+        self._is_resetting = False
         self.model.modelAboutToBeReset.connect(self._keep_selection)
         self.model.modelReset.connect(self._select_again)
         self.model.modelReset.connect(self._show_planes)
-        self.table.selectionModel().selectionChanged.connect(self._enable)
+        self.table.selectionModel().selectionChanged.connect(self._on_selected)
+        # A click on what is selected already changes nothing, but is a choice.
+        self.table.pressed.connect(self._on_selected)
         self._enable()
 
     def _emit(self, signal: Any, *_: Any) -> None:
@@ -179,17 +184,30 @@ class ObjectList(QWidget):
 
     def _keep_selection(self) -> None:
         self._before = self.selected
+        self._is_resetting = True
+
+    def _on_selected(self, *_: Any) -> None:
+        if not self._is_resetting:
+            self._latest = None
+        self._enable()
 
     def _select_again(self) -> None:
-        """Select the objects of before, as far as they are left, or else the latest one."""
+        """Select the objects of before, as far as they are left, or else the latest one.
+
+        The latest one follows further ones until a person selects.
+        """
         rows = {each.id: number for number, each in enumerate(self.model.rows)}
         left = [rows[number] for number in self._before[:MOST_SELECTED] if number in rows]
+        if not left or self._before == [self._latest]:
+            left = list(rows.values())[:1]
+            self._latest = next(iter(rows), None)
         model = self.table.selectionModel()
         selection = QItemSelection()
-        for number in left or list(rows.values())[:1]:
+        for number in left:
             at = self.model.index(number, 0)
             selection.select(at, at)
         model.select(selection, model.SelectionFlag.Select | model.SelectionFlag.Rows)
+        self._is_resetting = False
         self._enable()
 
     def _show_planes(self) -> None:

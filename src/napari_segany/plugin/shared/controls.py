@@ -60,8 +60,13 @@ def coloured_when_due(made: QPushButton) -> QPushButton:
 
 def set_due(made: QPushButton, due: bool) -> None:
     """Give a button its colour, or take it away while another one is the next step."""
-    if made.property("due") != due:
-        made.setProperty("due", due)
+    set_style_property(made, "due", due)
+
+
+def set_style_property(made: QWidget, name: str, value: bool) -> None:
+    """Set a property of a widget that its style sheet reads."""
+    if made.property(name) != value:
+        made.setProperty(name, value)
         style = made.style()
         if style is not None:
             # Qt reads properties for style sheets only when a widget is polished.

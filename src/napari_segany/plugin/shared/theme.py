@@ -34,6 +34,12 @@ def line_colour() -> str:
     return name
 
 
+def quiet_colour() -> str:
+    """Return the theme's colour for what matters less than text."""
+    name: str = get_theme(get_settings().appearance.theme).highlight.as_hex()
+    return name
+
+
 def disabled_ticks() -> str:
     """Return a style sheet in which ticks that cannot be changed lose the accent."""
     grey = get_theme(get_settings().appearance.theme).secondary.as_hex()
