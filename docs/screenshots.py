@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,9 @@ from napari_segany.plugin.shared.fold import Fold
 
 NUCLEUS = 27
 """A nucleus in the middle of the volume, by its label."""
+
+RENDERED = 8
+"""Nuclei in the picture in three dimensions."""
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -167,31 +170,74 @@ def volume(folder: Path) -> None:
     picture(viewer, "prompt_side")
 
 
-def through_planes(folder: Path) -> None:
-    """A nucleus followed through a volume, with a correction on one plane."""
+def follow_nuclei(folder: Path, truths: Sequence[Any]) -> tuple[Any, Any, int]:
+    """Nuclei followed through a volume, each from the box of its largest plane.
+
+    Returns
+    -------
+    viewer, widget, largest : Any, Any, int
+        The window, the Prompt dock, and the largest plane of the last nucleus.
+    """
     path = next((folder / "vol_nuclei/images").iterdir())
     viewer, widget, _ = begin(
         lambda v: v.add_image(imread(path), name="nuclei", scale=(2.24, 1, 1))
     )
-    truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif") == NUCLEUS
-    largest = int(truth.sum(axis=(1, 2)).argmax())
     panel = widget.through_panel
     panel.section.expand(animate=False)
     panel.limits.set_params(replace(panel.limits.params, max_reach=0.75))
     panel.limits.changed.emit()
-    viewer.dims.set_current_step(0, largest)
-    wait(1)
-    rows, cols = np.nonzero(truth[largest])
-    widget.session.add_box((rows.min(), cols.min(), rows.max(), cols.max()))
-    widget.segment(wait=True)
+    widget.form.many.setChecked(len(truths) > 1)
+    largest = 0
+    for truth in truths:
+        largest = int(truth.sum(axis=(1, 2)).argmax())
+        viewer.dims.set_current_step(0, largest)
+        wait(1)
+        rows, cols = np.nonzero(truth[largest])
+        a, b, c, d = rows.min(), cols.min(), rows.max(), cols.max()
+        if len(truths) > 1:
+            corners = [(largest, *at) for at in ((a, b), (a, d), (c, d), (c, b))]
+            widget.controller.shapes.add_rectangles([np.array(corners, float)])
+        else:
+            widget.session.add_box((a, b, c, d))
+        widget.segment(wait=True)
     widget.through_planes(wait=True)
-    panel.strip.clicked.emit(largest + 6)
+    return viewer, widget, largest
+
+
+def nuclei_labels(folder: Path) -> Any:
+    """The true labels of the volume of nuclei."""
+    return imread(next((folder / "vol_nuclei/labels").iterdir()))
+
+
+def through_planes(folder: Path) -> None:
+    """A nucleus followed through a volume, with a correction on one plane."""
+    truth = nuclei_labels(folder) == NUCLEUS
+    viewer, widget, largest = follow_nuclei(folder, [truth])
+    widget.through_panel.strip.clicked.emit(largest + 6)
     wait(1)
     rows, cols = np.nonzero(truth[largest + 6])
     widget.controller.points.add(np.array([largest + 6, rows.mean(), cols.mean()]))
     widget.jobs.wait()
     viewer.reset_view()
     picture(viewer, "prompt_through")
+
+
+def through_planes_3d(folder: Path) -> None:
+    """The largest nuclei of a volume, followed, committed and rendered in three dimensions."""
+    labels = nuclei_labels(folder)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    ids = np.argsort(-sizes, kind="stable")[:RENDERED].tolist()
+    viewer, widget, _ = follow_nuclei(folder, [labels == i for i in ids])
+    widget.commit()
+    widget.jobs.wait()
+    wait(1)
+    viewer.dims.ndisplay = 3
+    wait(1)
+    viewer.reset_view()
+    camera = getattr(viewer, "scene", viewer).camera
+    camera.angles = (0, 30, 60)
+    picture(viewer, "prompt_volume_3d")
 
 
 def everything(folder: Path) -> None:
@@ -310,7 +356,8 @@ def main() -> None:
     of_tracks = (show_lineage, show_division, show_doubts)
     shown |= {each.__name__: partial(each, picture) for each in of_tracks}
     if args.data is not None:
-        of_data = (nuclei, electrons, volume, through_planes, everything, evaluate)
+        of_data = (nuclei, electrons, volume, through_planes, through_planes_3d)
+        of_data += (everything, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
