@@ -20,6 +20,16 @@ def test_masks_of_planes_become_a_volume():
     assert volume.filter(min_volume=300).count == 1
 
 
+def test_an_object_of_one_plane_is_kept_whatever_its_score():
+    """Masks of one's own have one score, which is the lowest and so the threshold."""
+    small, large = disc(8, 8, 1.5), disc(36, 50, 12)
+    sets = [sa.MaskSet.from_masks([large, small]), *[sa.MaskSet.from_masks([large])] * 2]
+    labels = sa.link_masks(sets).labels()
+    assert len(np.unique(labels[labels > 0])) == 2
+    assert labels[0][small].all()
+    assert sa.link_masks(sets).filter(min_planes=2).count == 1
+
+
 def test_small_masks_are_left_out():
     sets = [sa.MaskSet.from_masks([disc(20, 20, 8), disc(36, 50, 2)])] * 2
     assert sa.link_masks(sets, min_area=50).count == 1

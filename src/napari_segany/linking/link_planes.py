@@ -25,6 +25,10 @@ STEP = 6
 RELUCTANCE = 0.1
 """Predicted IoU by which an alternative counts as worse than the objects that it replaces."""
 
+LEAST_GAIN = 0.01
+"""Predicted IoU beyond the threshold that an object of a plane counts for which has none. Without
+a gain it would be lost where no other plane has a part of it."""
+
 WEIGHT_OF_LINKS = 1.0
 """Gain of a link with full overlap, beside that of an object with a predicted IoU of 1."""
 
@@ -259,4 +263,5 @@ def candidate_values(plane: PlaneCandidates, exclusive: NDArray[np.intp]) -> NDA
     np.add.at(sums, pairs[:, 1], (masks.area * beyond)[pairs[:, 0]])
     replaced = np.divide(sums, areas, out=np.zeros(len(masks)), where=areas > 0)
     limited = np.minimum(beyond, replaced) - RELUCTANCE
-    return masks.area.astype(np.float64) * np.where(np.arange(len(masks)) < own, beyond, limited)
+    gain = np.where(beyond > 0, beyond, LEAST_GAIN)
+    return masks.area.astype(np.float64) * np.where(np.arange(len(masks)) < own, gain, limited)
