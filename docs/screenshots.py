@@ -40,7 +40,7 @@ from napari_segany.plugin.shared.fold import Fold
 NUCLEUS = 27
 """A nucleus in the middle of the volume, by its label."""
 
-RENDERED = 8
+RENDERED = 4
 """Nuclei in the picture in three dimensions."""
 
 FOLDER = Path(__file__).resolve().parent / "images"
@@ -223,11 +223,15 @@ def through_planes(folder: Path) -> None:
 
 
 def through_planes_3d(folder: Path) -> None:
-    """The largest nuclei of a volume, followed, committed and rendered in three dimensions."""
+    """Nuclei of a volume, followed, committed and rendered in three dimensions."""
     labels = nuclei_labels(folder)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    ids = np.argsort(-sizes, kind="stable")[:RENDERED].tolist()
+    areas = np.stack([np.bincount(plane.ravel(), minlength=labels.max() + 1) for plane in labels])
+    largest = areas.argmax(axis=0)
+    # Those beside the nucleus of the other picture, so that few planes are needed.
+    away = np.abs(largest - largest[NUCLEUS])
+    away[(areas.max(axis=0) < areas[largest[NUCLEUS], NUCLEUS] / 2)] = len(labels)
+    away[0] = len(labels)
+    ids = np.argsort(away, kind="stable")[:RENDERED].tolist()
     viewer, widget, _ = follow_nuclei(folder, [labels == i for i in ids])
     widget.commit()
     widget.jobs.wait()
