@@ -47,6 +47,15 @@ def test_help_loads_neither_torch_nor_napari(command):
     assert "usage:" in out.stdout
 
 
+def test_help_begins_with_what_must_be_given(capsys):
+    main(["segment", "--help"])
+    first, _, rest = capsys.readouterr().out.partition("\n")
+    assert first == "usage: napari-segany segment -o OUT IN [IN ...] [OPTION ...]"
+    assert "--points-per-side" in rest
+    main(["replay", "--help"])
+    assert "[--overwrite]" in capsys.readouterr().out.partition("\n")[0]
+
+
 def test_labels_equal_the_python_function_and_keep_axes_and_pixel_size(tiny, tmp_path, capsys):
     path = tmp_path / "cells.tif"
     tifffile.imwrite(

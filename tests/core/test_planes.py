@@ -45,7 +45,7 @@ def test_what_cannot_be_guessed_is_told(shape: tuple[int, ...]) -> None:
         ("YXS", (5, 6, 2), (0,), "1, 3 or 4 samples, got 2"),
         ("CYX", (2, 5, 6), (2,), r"no channel 2; the image has channels 0\.\.1"),
         ("CYX", (2, 5, 6), (-1,), "no channel -1"),
-        ("YX", (5, 6), (1,), r"no channel 1; the image has channels 0\.\.0"),
+        ("YX", (5, 6), (1,), r"no channel 1; the image has one channel, 0"),
         ("CYX", (4, 5, 6), (0, 1, 2, 3), "one channel, or two or three"),
         ("CYX", (4, 5, 6), (), "one channel, or two or three"),
         ("CYXS", (4, 5, 6, 3), (0, 1, 2), "one channel, or two or three"),

@@ -8,7 +8,7 @@ from napari_segany.core.binary_mask import (
     bounding_box,
     drop_small_specks,
     fill_small_holes,
-    run_lengths,
+    run_lengths_in_plane,
 )
 from napari_segany.core.label_images import as_ids, shift_ids
 from napari_segany.core.masks import MaskSet
@@ -16,6 +16,12 @@ from napari_segany.core.rasterize import paint
 from napari_segany.errors import InputError
 
 Mask = NDArray[np.bool_]
+
+
+def run_lengths(mask: Mask) -> list[int]:
+    """Return the run lengths of a mask whose part in the plane is as small as it can be."""
+    top, left, bottom, right = bounding_box(mask)
+    return run_lengths_in_plane(mask[top:bottom, left:right], top, left, mask.shape)
 
 
 def drawn(*rows: str) -> Mask:

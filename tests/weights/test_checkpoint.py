@@ -76,7 +76,9 @@ def test_a_checkpoint_cannot_run_code(new_format: bool, tmp_path: Path) -> None:
         (b"<!DOCTYPE html><html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
         (b"just some text, long enough to be anything", "no checkpoint"),
-        (b"PK\x03\x04 not really an archive", "no checkpoint"),
+        (b"PK\x03\x04 not really an archive", "truncated, damaged or no checkpoint"),
+        # Read as pickle, the first bytes of a TIFF are instructions that are refused.
+        (b"II*\x00\x08\x00\x00\x00a TIFF", r"a\.pt is no checkpoint\. Accepted are"),
     ],
 )
 def test_other_files_are_named_for_what_they_are(

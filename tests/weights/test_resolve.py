@@ -123,6 +123,14 @@ def test_a_failed_import_leaves_the_cache_as_it_was(
         import_file(tmp_path / "none.pt")
 
 
+def test_a_failed_import_names_the_file_that_was_given(cache: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b")
+    with pytest.raises(WeightsError) as refused:
+        import_file(path)
+    assert str(refused.value).startswith(f"{path} is no checkpoint.")
+
+
 def test_a_damaged_import_is_found(checkpoint: Path, cache: Path) -> None:
     weights = import_file(checkpoint, name="nuclei")
     weights.path.write_bytes(b"damaged")

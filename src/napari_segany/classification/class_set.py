@@ -4,7 +4,7 @@ Read without torch and scikit-learn.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.example_set import Exemplar
@@ -108,10 +108,6 @@ class ClassSet:
     def counts(self) -> tuple[int, ...]:
         """The number of labelled objects of each class."""
         return tuple(self.labels.count(k) for k in range(len(self.classes)))
-
-    def with_object(self, example: Exemplar, label: int) -> "ClassSet":
-        """Return the set with one more labelled object."""
-        return replace(self, objects=(*self.objects, example), labels=(*self.labels, label))
 
     def check_model(self, model: str, sha256: str) -> None:
         """Raise InputError unless the objects have features of a model, by its name and hash."""

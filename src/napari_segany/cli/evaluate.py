@@ -170,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
     if args.every < 1:
         raise InputError(f"--every must be 1 or more, got {args.every}.")
     if not args.truth.exists():
-        raise InputError(f"There is no {args.truth}.")
+        raise InputError(f"There is no file or folder {args.truth}.")
     options = ReadOptions(args.axes or "auto", args.channel or (0,))
     # Truth may lie among the images.
     inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, settings: "EvaluationSettings") -> int:
     if args.compare:
         raise InputError("--compare is for models; tracks are compared with their truth.")
     if not args.truth.exists():
-        raise InputError(f"There is no {args.truth}.")
+        raise InputError(f"There is no file or folder {args.truth}.")
     movies = find_movies(Path(each) for each in args.inputs)
     paired = list(pair_movies(movies, args.truth))
     pairs = [each for each in paired if not isinstance(each, EvaluationFailure)]

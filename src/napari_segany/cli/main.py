@@ -46,6 +46,9 @@ FAILED, USAGE = 1, 2
 NEGATIVE = re.compile(r"-(\d|\.\d|inf\b|nan\b)", re.IGNORECASE)
 """The beginning of a negative number, which is a value and no option."""
 
+MOST_IN_USAGE = 12
+"""Options in the first line of a help; of commands with more only those that must be given."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser, also of subcommands, that reports errors in one line."""
@@ -55,6 +58,16 @@ class Parser(argparse.ArgumentParser):
         # argparse matches words with a dash against this pattern to tell values from options. Its
         # own pattern matches -5, but not -10,5,20,30. No option begins with a digit.
         self._negative_number_matcher = NEGATIVE
+
+    def shorten_usage(self) -> None:
+        """Leave out of the first line of the help what need not be given, if that is much."""
+        needed = [each for each in self._actions if each.required or not each.option_strings]
+        if len(self._actions) - len(needed) <= MOST_IN_USAGE:
+            return
+        formatter = self._get_formatter()
+        formatter.add_usage(None, needed, [], prefix="")
+        usage = f"{formatter.format_help().strip()} [OPTION ...]"
+        self.usage = usage.replace("%", "%%")
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with the code for wrong usage."""
@@ -93,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="print tracebacks"
         )
+        command.shorten_usage()
     return parser
 
 

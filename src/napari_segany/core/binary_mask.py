@@ -20,21 +20,29 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
 
 
-def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """Return COCO's uncompressed run lengths: column by column, starting with the zeros."""
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    edges = np.concatenate([[0], changes, [flat.size]])
-    counts = np.diff(edges).tolist()
-    return [0, *counts] if flat[0] else counts
-
-
 def run_lengths_in_plane(
     crop: NDArray[np.bool_], top: int, left: int, shape: tuple[int, int]
 ) -> list[int]:
-    """Return the run lengths of a mask in a plane of ``shape``, of which a part holds all pixels.
+    """Return COCO's uncompressed run lengths of a mask: column by column, zeros first.
 
-    The part begins at row ``top`` and column ``left``; the plane itself is not made.
+    Parameters
+    ----------
+    crop : ndarray
+        (h, w) boolean; a part of the plane that holds all pixels of the mask.
+    top, left : int
+        Row and column of the plane at which the part begins.
+    shape : tuple of int
+        (H, W) of the plane, which itself is not made.
+
+    Returns
+    -------
+    list of int
+        Lengths of the runs; the first one may be 0. Their sum is H x W.
+
+    Examples
+    --------
+    >>> run_lengths_in_plane(np.array([[True], [True]]), 1, 1, (3, 3))
+    [4, 2, 3]
     """
     height = shape[0]
     steps = np.diff(np.pad(crop, ((1, 1), (0, 0))).astype(np.int8), axis=0).T

@@ -133,9 +133,8 @@ class StackLayout:
         count = shape[axes.index("C")] if "C" in axes else 1
         bad = [c for c in self.channels if not 0 <= c < count]
         if bad:
-            raise InputError(
-                f"There is no channel {bad[0]}; the image has channels 0..{count - 1}."
-            )
+            known = f"channels 0..{count - 1}" if count > 1 else "one channel, 0"
+            raise InputError(f"There is no channel {bad[0]}; the image has {known}.")
         if len(self.channels) not in (1, 2, 3) or ("S" in axes and len(self.channels) > 1):
             raise InputError(
                 "Give one channel, or two or three to be seen as red, green and blue; "
@@ -144,9 +143,9 @@ class StackLayout:
         for axis, first, end in self.ranges:
             length = dict(zip(self.leading, self.leading_shape, strict=True)).get(axis)
             if length is None:
+                along = f"planes along {', '.join(self.leading)}" if self.leading else "one plane"
                 raise InputError(
-                    f"Planes were chosen along {axis or 'an axis'}, which this image has not; "
-                    f"its planes lie along {', '.join(self.leading) or 'no axis'}."
+                    f"Planes were chosen along {axis or 'an axis'}, but the image has {along}."
                 )
             if not 0 <= first < end <= length:
                 raise InputError(

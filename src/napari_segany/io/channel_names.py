@@ -83,8 +83,9 @@ def _number(name: str, names: Sequence[str], image: str) -> int:
     like = [number for number, each in enumerate(names) if each.lower() == name.lower()]
     if len(like) == 1:
         return like[0]
-    known = f"its channels are {', '.join(names)}" if names else "the file does not name them"
-    raise InputError(
-        f"There is no channel {name!r} in {shown(image)}; {known}. Give one of these, or a number "
-        "from 0."
+    known = (
+        f"its channels are {', '.join(names)}. Give one of these, or a number from 0."
+        if names
+        else "the file does not name them. Give a number from 0."
     )
+    raise InputError(f"There is no channel {name!r} in {shown(image)}; {known}")

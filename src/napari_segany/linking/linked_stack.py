@@ -44,7 +44,9 @@ def check_axis(layout: StackLayout, params: LinkParams) -> None:
     axis = params.link.upper()
     if axis not in layout.leading:
         named = (
-            f"its planes lie along {', '.join(layout.leading)}" if layout.leading else "it has 1"
+            f"its planes lie along {', '.join(layout.leading)}"
+            if layout.leading
+            else "it is one plane"
         )
         raise InputError(
             f"Objects are to be linked along {axis}, and the image has no such axis ({named}); "

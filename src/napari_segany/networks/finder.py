@@ -175,11 +175,6 @@ class Finder(nn.Module):
         return F.pixel_shuffle(self.head(x), UPSCALING)
 
 
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of trainable values of a network."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def predict_maps(raw: Tensor) -> Tensor:
     """Turn the network's (B, MAPS, H, W) output into maps: probabilities, 0..1, and log2 size."""
     bounded = torch.sigmoid(raw[:, :SIZE])

@@ -14,5 +14,16 @@ def remember(session: Session) -> None:
 
 
 def current_session() -> Session | None:
-    """Return the session that a widget began last; None if it no longer exists."""
+    """Return the session that the Prompt widget began last, for use in napari's console.
+
+    Returns
+    -------
+    Session or None
+        None if no session was begun, or if it no longer exists.
+
+    Examples
+    --------
+    >>> session = current_session()  # in napari's console, with the Prompt widget open
+    >>> session.add_point(12, 30)
+    """
     return None if _last is None else _last()

@@ -41,7 +41,7 @@ def read_labelled(
         If an image has no labels, labels do not fit, or nothing is labelled.
     """
     if not truth.exists():
-        raise InputError(f"There is no {truth}.")
+        raise InputError(f"There is no file or folder {truth}.")
     options = options or ReadOptions()
     planes: list[LabelledPlane] = []
     empty = 0

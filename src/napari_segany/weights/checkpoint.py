@@ -45,11 +45,16 @@ OTHER_LAYOUTS = {
 }
 """Prefixes of keys in files that are often mistaken for these checkpoints."""
 
+TORCH_STARTS = (b"PK", b"\x80")
+"""First bytes of files of torch.save: a zip archive or, in its earlier format, a pickle."""
+
+ACCEPTED = "Accepted are files of torch.save and safetensors."
+
 LISTED = 4
 """Names shown of each kind in an error."""
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: Path, shown: Path | None = None) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint file by their published names.
 
     Reads torch's format without running anything the file asks for, and safetensors. Wrappers
@@ -60,6 +65,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     ----------
     path : Path
         The file.
+    shown : Path, optional
+        What errors call the file, for a copy of it.
 
     Returns
     -------
@@ -71,30 +78,48 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     WeightsError
         Missing, truncated, unsafe, or no checkpoint.
     """
-    state = _strip_prefixes(_unwrap(read_content(path), path))
+    called = shown or path
+    state = _strip_prefixes(_unwrap(read_content(path, called), called))
     return {name: value for name, value in state.items() if name not in UNUSED}
 
 
-def read_content(path: Path) -> Any:
+def read_content(path: Path, shown: Path | None = None) -> Any:
     """Read all that a file of torch's format or safetensors holds, without running any of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shown : Path, optional
+        What errors call the file, for a copy of it.
+
+    Returns
+    -------
+    object
+        What was saved; of safetensors a dict of str to Tensor.
 
     Raises
     ------
     WeightsError
         Missing, truncated, unsafe, or of another format.
     """
+    called = shown or path
     try:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+        raise WeightsError(f"{called} cannot be read ({error.strerror}).") from error
     if not start:
-        raise WeightsError(f"{path} is empty. Download it again.")
+        raise WeightsError(f"{called} is empty. Download it again.")
     if start.lstrip().startswith(b"<"):
-        raise WeightsError(f"{path} is a web page, not a checkpoint. Download the file itself.")
+        raise WeightsError(f"{called} is a web page, not a checkpoint. Download the file itself.")
     if start.startswith(b"version https://git-lfs"):
-        raise WeightsError(f"{path} is a Git LFS pointer. Run git lfs pull, or download the file.")
-    return _read_safetensors(path) if _is_safetensors(path, start) else _read_torch(path)
+        raise WeightsError(
+            f"{called} is a Git LFS pointer. Run git lfs pull, or download the file."
+        )
+    if _is_safetensors(path, start):
+        return _read_safetensors(path, called)
+    return _read_torch(path, called, start)
 
 
 def _is_safetensors(path: Path, start: bytes) -> bool:
@@ -104,41 +129,42 @@ def _is_safetensors(path: Path, start: bytes) -> bool:
     return len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 1 << 27
 
 
-def _read_safetensors(path: Path) -> Any:
+def _read_safetensors(path: Path, called: Path) -> Any:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(called, error) from error
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path, called: Path, start: bytes) -> Any:
     try:
         with warnings.catch_warnings():
             # torch's warnings about odd archives become an error below.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "nsupported" in str(error):
+    except Exception as error:
+        # Damaged files make torch raise almost anything: RuntimeError, EOFError, KeyError, ...
+        # A file of another kind is read as pickle, of which any byte may be an instruction.
+        if not start.startswith(TORCH_STARTS):
+            raise WeightsError(f"{called} is no checkpoint. {ACCEPTED}") from error
+        if isinstance(error, pickle.UnpicklingError) and "nsupported" in str(error):
             raise WeightsError(
-                f"{path} holds more than tensors and could run code, so it was not opened. If you "
-                "trust its author, convert it where it was made: load it there, then "
+                f"{called} holds more than tensors and could run code, so it was not opened. If "
+                "you trust its author, convert it where it was made: load it there, then "
                 "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), and "
                 "use that file."
             ) from error
-        raise _damaged(path, error) from error
-    except Exception as error:
-        # Damaged files make torch raise almost anything: RuntimeError, EOFError, KeyError, ...
-        raise _damaged(path, error) from error
+        raise _damaged(called, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
     said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
     return WeightsError(
-        f"{path} is truncated, damaged or no checkpoint ({said}). Accepted are files of "
-        "torch.save and safetensors; download it again, or export it again."
+        f"{path} is truncated, damaged or no checkpoint ({said}). {ACCEPTED} Download or export "
+        "it again."
     )
 
 

