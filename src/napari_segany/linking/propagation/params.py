@@ -72,7 +72,7 @@ class PropagationParams:
         default=0.3,
         metadata=number(
             "Least overlap",
-            "An object ends where the IoU of its mask with what is expected, both moved to the same "
+            "An object ends where the IoU of its mask with what is expected, both moved to one "
             "place, is below this: with pixels that match those before, or with a known shape.",
             (0, 1),
         ),
