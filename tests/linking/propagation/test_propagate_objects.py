@@ -178,7 +178,8 @@ def test_moving_objects_are_found_where_their_motion_leads() -> None:
     boxes = [answer.mask.boxes[0].tolist() for answer in found.objects[1].answers.values()]
     assert boxes == [[20, left, 30, left + 10] for left in places]
     still = run_in(view, start, PropagationParams(max_shift=1.5))
-    assert still.objects[1].planes == (0, 1)
+    # Matching pixels reaches half a diameter further than the last place, which is one frame here.
+    assert still.objects[1].planes == (0, 1, 2)
 
 
 def test_progress_stop_and_answers_are_reported() -> None:

@@ -72,8 +72,8 @@ class PropagationParams:
         default=0.3,
         metadata=number(
             "Least overlap",
-            "An object ends where the IoU of its mask with the one before, both moved to the same "
-            "place, is below this.",
+            "An object ends where the IoU of its mask with what is expected, both moved to one "
+            "place, is below this: with pixels that match those before, or with a known shape.",
             (0, 1),
         ),
     )
@@ -152,8 +152,8 @@ class PropagationParams:
         default=0.95,
         metadata=number(
             "Ask again below",
-            "Confidence below which the model is asked again, with the mask of the plane before "
-            "and with the box alone. Lower is faster.",
+            "Confidence below which the model is asked again, with the mask of the plane before, "
+            "with pixels that match those before, and with their boxes alone. Lower is faster.",
             (0, 1),
         ),
     )

@@ -18,6 +18,7 @@ from napari_segany.linking.propagation.compare import (
 )
 from napari_segany.linking.propagation.motion import Velocity, predict_mask, search_by_looks
 from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.pixel_matching import KnownPixels, match_pixels
 from napari_segany.linking.propagation.presence import presence
 from napari_segany.linking.propagation.prompts import doubtful_prompts, first_prompts
 from napari_segany.models.protocol import EmbeddedCrop, PromptableModel
@@ -41,6 +42,8 @@ class Expectation:
         Planes since it was found.
     area : float, optional
         Its pixels on the next plane, if that is known.
+    known : tuple of KnownPixels
+        Its pixels and those around on planes on which it was found.
     """
 
     mask: MaskSet
@@ -49,6 +52,7 @@ class Expectation:
     velocity: Velocity | None = None
     distance: int = 1
     area: float | None = None
+    known: tuple[KnownPixels, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ class Judged:
     predicted_iou : float
         The model's own estimate.
     overlap : Overlap
-        With the mask before.
+        With the mask before; while candidates are chosen, with the pixels that match.
     similarity : float
         Its likeness to the object on the prompted plane, 0..1.
     growth : float
@@ -168,12 +172,20 @@ class PlaneQuestion:
         """Return the best candidate of each object on the plane, and why the object ends there.
 
         All objects are asked together, and once more those whose best candidate is doubtful.
+        Candidates are compared with the pixels that match the object, where they are known; the
+        overlap of the best one is reported with the mask before, so that a change of the shape
+        shows in its confidence.
         """
         prepared = self.model.prepare(self.view.embedding)
         masks = [predict_mask(each.mask, each.velocity, each.distance) for each in expected]
+        matched = [
+            match_pixels(mask, each.known, self.view, prepared)
+            for each, mask in zip(expected, masks, strict=True)
+        ]
+        likely = [mask if one is None else one for one, mask in zip(matched, masks, strict=True)]
         prompts = [[each] for each in self._first(expected, masks)]
         pools = self._predict(prompts)
-        best = self._choose(prepared, expected, masks, pools)
+        best = self._choose(prepared, expected, likely, pools)
         doubtful = [
             i
             for i, (judged, end) in enumerate(best)
@@ -181,9 +193,9 @@ class PlaneQuestion:
         ]
         if doubtful:
             some = [expected[i] for i in doubtful]
-            their = [masks[i] for i in doubtful]
+            their = [likely[i] for i in doubtful]
             more = self._predict(
-                [self._again(prepared, each, mask) for each, mask in zip(some, their, strict=True)]
+                [self._again(prepared, expected[i], masks[i], matched[i]) for i in doubtful]
             )
             wider = [
                 MaskSet.concatenate([pools[i], found])
@@ -192,8 +204,11 @@ class PlaneQuestion:
             for i, each in zip(doubtful, self._choose(prepared, some, their, wider), strict=True):
                 best[i] = each
         return [
-            (self._with_level(each, judged), end or self._find_absence(each, judged))
-            for each, (judged, end) in zip(expected, best, strict=True)
+            (
+                self._compared(each, mask, self._with_level(each, judged)),
+                end or self._find_absence(each, judged),
+            )
+            for each, mask, (judged, end) in zip(expected, masks, best, strict=True)
         ]
 
     def judge(
@@ -215,6 +230,11 @@ class PlaneQuestion:
             (self._with_level(each, judged), end)
             for each, (judged, end) in zip(expected, best, strict=True)
         ]
+
+    def _compared(self, expected: Expectation, mask: MaskSet, judged: Judged) -> Judged:
+        """Return a candidate with its overlap with a mask."""
+        most = self.params.max_shift * diameter(mask) * expected.distance
+        return replace(judged, overlap=compare_shapes(mask, judged.mask, most)[0])
 
     def _with_level(self, expected: Expectation, judged: Judged) -> Judged:
         """Return a candidate with its mean brightness, by which walls are told."""
@@ -244,9 +264,17 @@ class PlaneQuestion:
             self.params,
         )
 
-    def _again(self, prepared: EmbeddedCrop, expected: Expectation, mask: MaskSet) -> list[Prompt]:
+    def _again(
+        self,
+        prepared: EmbeddedCrop,
+        expected: Expectation,
+        mask: MaskSet,
+        matched: MaskSet | None,
+    ) -> list[Prompt]:
         spacing = self._spacing(expected)
         prompts = doubtful_prompts(mask, self.params.margin, spacing)
+        if matched is not None:
+            prompts += doubtful_prompts(matched, self.params.margin, spacing)
         if expected.velocity is not None:
             reach = max(self.params.max_shift, 0.1) * expected.distance
             shift = search_by_looks(mask, expected.appearance, prepared, reach)

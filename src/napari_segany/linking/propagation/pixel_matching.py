@@ -1,0 +1,173 @@
+"""Matching of pixels: where an object is on a plane, by what its pixels looked like before.
+
+Every pixel near the place where an object is expected is compared with pixels of planes on which
+the object is known, those of its surroundings and neighbours among them. It belongs to the object
+if those that it resembles most do. So it is done by memory networks for video segmentation (Oh et
+al., Video object segmentation using space-time memory networks, 2019), with a network trained for
+it; here the embedding and the intensities around a pixel are compared as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.linking.mask_geometry import centroids, diameter
+from napari_segany.linking.propagation.appearance import PlaneView
+from napari_segany.models.protocol import EmbeddedCrop
+
+SIDE = 40
+"""Pixels along each side of the window around an object that are compared, at most."""
+
+MARGIN = 0.5
+"""Width of the surroundings on each side, in diameters of the object."""
+
+PATCH = 2
+"""Pixels to each side whose intensities are compared with those around another pixel."""
+
+SHARPNESS = 10.0
+"""Weight of likeness: one of 1 is as much as ten natural units of likelihood."""
+
+REACH = 0.15
+"""Standard deviation of the distance between pixels that match, in diameters of the object."""
+
+NEAREST = 16
+"""Known pixels that decide about a pixel."""
+
+FEWEST = 4
+"""Pixels of a match at least."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownPixels:
+    """Pixels in and around an object on one plane.
+
+    Attributes
+    ----------
+    places : ndarray
+        (N, 2) float32 rows and columns from the object's centre.
+    features : tuple of ndarray
+        (N, C) float32, one array for each kind: the embedding, and intensities if the image is
+        known.
+    inside : ndarray
+        (N,) boolean, pixels of the object.
+    """
+
+    places: NDArray[np.float32]
+    features: tuple[NDArray[np.float32], ...]
+    inside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, mask: MaskSet, view: PlaneView, prepared: EmbeddedCrop) -> "KnownPixels":
+        """Return the pixels of a set of one mask, not empty, on a plane prepared for prompts."""
+        rows, cols = _window(mask)
+        grid = _grid(rows, cols)
+        places = (grid - centroids(mask)[0]).astype(np.float32)
+        inside = mask.mask(0)[grid[:, 0], grid[:, 1]]
+        return cls(places, _features(grid, view, prepared), inside)
+
+
+def match_pixels(
+    expected: MaskSet, known: Sequence[KnownPixels], view: PlaneView, prepared: EmbeddedCrop
+) -> MaskSet | None:
+    """Return the object on a plane by the pixels that match those of other planes.
+
+    Parameters
+    ----------
+    expected : MaskSet
+        One mask, not empty, where the object is expected.
+    known : sequence of KnownPixels
+        Planes on which the object is known.
+    view : PlaneView
+        The plane.
+    prepared : EmbeddedCrop
+        The same plane, prepared for prompts.
+
+    Returns
+    -------
+    MaskSet or None
+        One mask; None if nothing is known, or hardly any pixel matches.
+    """
+    if not any(each.inside.any() for each in known):
+        return None
+    rows, cols = _window(expected)
+    grid = _grid(rows, cols)
+    places = (grid - centroids(expected)[0]).astype(np.float32)
+    size = np.float32(diameter(expected))
+    kinds = _features(grid, view, prepared)
+    likeness = np.zeros((len(grid), sum(len(each.inside) for each in known)), np.float32)
+    for k, mine in enumerate(kinds):
+        theirs = np.concatenate([each.features[k] for each in known])
+        # What all pixels of the windows share says nothing.
+        mean = theirs.mean(axis=0)
+        likeness += _unit(mine - mean) @ _unit(theirs - mean).T
+    likeness *= SHARPNESS / len(kinds)
+    away = np.concatenate([each.places for each in known]) / size
+    here = places / size
+    squared = (here**2).sum(axis=1)[:, None] + (away**2).sum(axis=1) - 2 * here @ away.T
+    likeness -= squared / np.float32(2 * REACH**2)
+    part = _vote(likeness, np.concatenate([each.inside for each in known]))
+    shape = len(rows), len(cols)
+    step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
+    fine = np.meshgrid(
+        np.arange(0, rows[-1] - rows[0] + 1) / step,
+        np.arange(0, cols[-1] - cols[0] + 1) / step,
+        indexing="ij",
+    )
+    found = ndimage.map_coordinates(part.reshape(shape), fine, order=1, mode="nearest") > 0.5
+    if found.sum() < FEWEST:
+        return None
+    full = np.zeros(expected.shape, bool)
+    full[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = found
+    return MaskSet.from_masks([full])
+
+
+def _window(mask: MaskSet) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and the columns that are compared around a mask, evenly spaced."""
+    wide = MARGIN * diameter(mask) + 2
+    box = mask.boxes[0]
+    low = np.maximum(0, box[:2] - wide).astype(np.intp)
+    high = np.minimum(mask.shape, box[2:] + wide).astype(np.intp)
+    step = max(1, int(np.ceil((high - low).max() / SIDE)))
+    return np.arange(low[0], high[0], step), np.arange(low[1], high[1], step)
+
+
+def _grid(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return (N, 2) row, column of all pixels of some rows and columns."""
+    return np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _features(
+    grid: NDArray[np.intp], view: PlaneView, prepared: EmbeddedCrop
+) -> tuple[NDArray[np.float32], ...]:
+    """Return what is compared at (N, 2) row, column: the embedding, and intensities around."""
+    embedded = prepared.features_at(grid.astype(np.float64))
+    if view.image is None:
+        return (embedded,)
+    image = view.image if view.image.ndim == 3 else view.image[..., None]
+    most = np.array(image.shape[:2]) - 1
+    around = []
+    for row in range(-PATCH, PATCH + 1):
+        for col in range(-PATCH, PATCH + 1):
+            rows, cols = np.clip(grid + np.array([row, col]), 0, most).T
+            around.append(image[rows, cols].astype(np.float32).mean(axis=1))
+    return embedded, np.stack(around, axis=1)
+
+
+def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = features / np.maximum(length, np.float32(1e-9))
+    return unit
+
+
+def _vote(likeness: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the (N,) part of the object in the votes of the likeliest of M known pixels, 0..1."""
+    count = min(NEAREST, likeness.shape[1])
+    best = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
+    votes = np.take_along_axis(likeness, best, axis=1)
+    votes = np.exp(votes - votes.max(axis=1, keepdims=True))
+    part: NDArray[np.float32] = (votes * inside[best]).sum(axis=1) / votes.sum(axis=1)
+    return part
