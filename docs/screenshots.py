@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,12 @@ from napari_segany.plugin.shared.fold import Fold
 
 NUCLEUS = 27
 """A nucleus in the middle of the volume, by its label."""
+
+RENDERED = 4
+"""Nuclei in the picture in three dimensions."""
+
+PART_OF_CANVAS = 0.9
+"""Part of the canvas, which is 740 pixels wide, that they take from corner to corner."""
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -174,31 +180,83 @@ def volume(folder: Path) -> None:
     picture(viewer, "prompt_side")
 
 
-def through_planes(folder: Path) -> None:
-    """A nucleus followed through a volume, with a correction on one plane."""
+def follow_nuclei(folder: Path, truths: Sequence[Any]) -> tuple[Any, Any, int]:
+    """Nuclei followed through a volume, each from the box of its largest plane.
+
+    Returns
+    -------
+    viewer, widget, largest : Any, Any, int
+        The window, the Prompt dock, and the largest plane of the last nucleus.
+    """
     path = next((folder / "vol_nuclei/images").iterdir())
     viewer, widget, _ = begin(
         lambda v: v.add_image(imread(path), name="nuclei", scale=(2.24, 1, 1))
     )
-    truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif") == NUCLEUS
-    largest = int(truth.sum(axis=(1, 2)).argmax())
     panel = widget.through_panel
     panel.section.expand(animate=False)
     panel.limits.set_params(replace(panel.limits.params, max_reach=0.75))
     panel.limits.changed.emit()
-    viewer.dims.set_current_step(0, largest)
-    wait(1)
-    rows, cols = np.nonzero(truth[largest])
-    widget.session.add_box((rows.min(), cols.min(), rows.max(), cols.max()))
-    widget.segment(wait=True)
+    widget.form.many.setChecked(len(truths) > 1)
+    largest = 0
+    for truth in truths:
+        largest = int(truth.sum(axis=(1, 2)).argmax())
+        viewer.dims.set_current_step(0, largest)
+        wait(1)
+        rows, cols = np.nonzero(truth[largest])
+        a, b, c, d = rows.min(), cols.min(), rows.max(), cols.max()
+        if len(truths) > 1:
+            corners = [(largest, *at) for at in ((a, b), (a, d), (c, d), (c, b))]
+            widget.controller.shapes.add_rectangles([np.array(corners, float)])
+        else:
+            widget.session.add_box((a, b, c, d))
+        widget.segment(wait=True)
     widget.through_planes(wait=True)
-    panel.strip.clicked.emit(largest + 6)
+    return viewer, widget, largest
+
+
+def nuclei_labels(folder: Path) -> Any:
+    """The true labels of the volume of nuclei."""
+    return imread(next((folder / "vol_nuclei/labels").iterdir()))
+
+
+def through_planes(folder: Path) -> None:
+    """A nucleus followed through a volume, with a correction on one plane."""
+    truth = nuclei_labels(folder) == NUCLEUS
+    viewer, widget, largest = follow_nuclei(folder, [truth])
+    widget.through_panel.strip.clicked.emit(largest + 6)
     wait(1)
     rows, cols = np.nonzero(truth[largest + 6])
     widget.controller.points.add(np.array([largest + 6, rows.mean(), cols.mean()]))
     widget.jobs.wait()
     viewer.reset_view()
     picture(viewer, "prompt_through")
+
+
+def through_planes_3d(folder: Path) -> None:
+    """Nuclei of a volume, followed, committed and rendered in three dimensions."""
+    labels = nuclei_labels(folder)
+    areas = np.stack([np.bincount(plane.ravel(), minlength=labels.max() + 1) for plane in labels])
+    largest = areas.argmax(axis=0)
+    # Those beside the nucleus of the other picture, so that few planes are needed.
+    away = np.abs(largest - largest[NUCLEUS])
+    away[(areas.max(axis=0) < areas[largest[NUCLEUS], NUCLEUS] / 2)] = len(labels)
+    away[0] = len(labels)
+    ids = np.argsort(away, kind="stable")[:RENDERED].tolist()
+    viewer, widget, _ = follow_nuclei(folder, [labels == i for i in ids])
+    widget.commit()
+    widget.jobs.wait()
+    wait(1)
+    viewer.dims.ndisplay = 3
+    wait(1)
+    viewer.layers["nuclei"].visible = False
+    viewer.reset_view()
+    committed = viewer.layers["nuclei objects"]
+    places = np.argwhere(np.asarray(committed.data)) * committed.scale
+    low, high = places.min(axis=0), places.max(axis=0)
+    camera = getattr(viewer, "scene", viewer).camera
+    camera.angles, camera.center = (0, 30, 60), tuple((low + high) / 2)
+    camera.zoom = PART_OF_CANVAS * 740 / np.linalg.norm(high - low)
+    picture(viewer, "prompt_volume_3d")
 
 
 def everything(folder: Path) -> None:
@@ -317,7 +375,8 @@ def main() -> None:
     of_tracks = (show_lineage, show_division, show_doubts)
     shown |= {each.__name__: partial(each, picture) for each in of_tracks}
     if args.data is not None:
-        of_data = (nuclei, electrons, volume, through_planes, everything, evaluate)
+        of_data = (nuclei, electrons, volume, through_planes, through_planes_3d)
+        of_data += (everything, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
