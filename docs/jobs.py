@@ -252,8 +252,6 @@ def a_folder(person: WindowDriver, folder: Path | None) -> None:
     with patch.object(QDesktopServices, "openUrl", opened.append):
         person.press(dock, first_of(dock, "Open report", "Report"))
     assert opened, "no report was opened"
-    row = dock.table.visualItemRect(dock.table.item(0, 0)).center()
-    person.click(dock.table.viewport(), row)
     person.press(dock, first_of(dock, "Open results", "Show"))
     person.until_idle(dock)
     person.step("result")

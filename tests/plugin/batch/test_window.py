@@ -60,7 +60,8 @@ def test_a_batch_in_a_window(
     assert [outcome.state for outcome in widget.outcomes] == ["done", "done"]
     count = widget.outcomes[0].objects
     assert [widget.table.item(0, n).text() for n in (STATE, OBJECTS)] == ["done", str(count)]
-    widget.table.selectRow(0)
+    # The first image with results is selected after a run, so that they can be opened.
+    assert widget.table.selected() == [0]
     assert f"done, {count} objects" in widget.results.about.text()
     assert (tmp_path / "out" / "a0_coco.json").is_file()
 
@@ -71,6 +72,8 @@ def test_a_batch_in_a_window(
     assert widget.open_report() == tmp_path / "out" / "segany_report.html"
     assert opened[0].isLocalFile()
     widget.table.selectRow(1)
+    widget.start(wait=True)
+    assert widget.table.selected() == [1]
     image, labels = widget.open_results()
     assert image.data.shape == labels.data.shape == (3, 40, 50)
     assert image.scale.tolist() == labels.scale.tolist()

@@ -241,6 +241,11 @@ class FileList:
                     remarks = (*outcome.failed_planes, *outcome.notes)
                     row.state += "".join(f"; {each}" for each in remarks)
 
+    def with_results(self, outcomes: Iterable[Outcome]) -> list[int]:
+        """Return the numbers of the images that have results, in the order of the list."""
+        written = {each.path for each in outcomes if each.files}
+        return [number for number, row in enumerate(self.rows) if row.path in written]
+
     def as_command(self, options: BatchOptions) -> str:
         """Return the command line of the batch; see :func:`napari_segany.batch.command.as_command`.
 

@@ -110,6 +110,11 @@ class FileTable(QTableWidget):
         """Return the rows of the selected images."""
         return sorted({index.row() for index in self.selectedIndexes()})
 
+    def select_first(self, numbers: Sequence[int]) -> None:
+        """Select the first of some rows, unless a row is selected."""
+        if numbers and not self.selected():
+            self.selectRow(numbers[0])
+
     def _on_cell(self, row: int, column: int) -> None:
         item = self.item(row, column)
         if column == AXES and item is not None:

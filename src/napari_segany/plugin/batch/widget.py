@@ -380,6 +380,7 @@ class BatchWidget(ModelDock):
             each.state = "" if each.state == "waiting" else each.state
         self.progress.finish()
         self.say(text, severity)
+        self.table.select_first(self.files.with_results(self.outcomes))
         self._refresh()
 
     def _refresh(self) -> None:
