@@ -245,7 +245,7 @@ def test_the_commands(
     ("change", "message"),
     [
         ([], "Give the labels of the images with --truth"),
-        (["--truth", "absent"], "There is no absent"),
+        (["--truth", "absent"], "There is no file or folder absent"),
     ],
 )
 def test_wrong_usage(
