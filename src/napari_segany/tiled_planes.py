@@ -166,8 +166,8 @@ def resolve_tiles(
     if estimate is not None and estimate.side is not None:
         note(
             logger,
-            "more of them is seen in tiles of %d pixels than in those that the size asks for; give "
-            "another side with --tile-side",
+            "a first look found more in tiles of %d pixels than in those that the size asks for; "
+            "give another side with --tile-side",
             tiles.tile_side,
         )
     note(

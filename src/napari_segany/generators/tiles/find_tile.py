@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,13 +121,10 @@ def find_tile(
         return TileCandidates.empty(grid.shape, level, number, nothing)
     ways: Any = {"progress": progress, "should_stop": should_stop, "refilter": refilter}
     # 8-bit colours pass unchanged.
-    if classify is None:
-        found = generate_masks(model, window, params_in_tile(rules), region=region, **ways)
-        return TileCandidates.of(found, grid, level, number)
-    embedding = model.embed(window, stages=True, should_stop=should_stop)
-    ways["embedding"] = embedding
+    sort = None
+    if classify is not None:
+        embedding = model.embed(window, stages=True, should_stop=should_stop)
+        about: Any = {"embedding": embedding, "should_stop": should_stop}
+        ways["embedding"], sort = embedding, partial(classify, model, window, **about)
     found = generate_masks(model, window, params_in_tile(rules), region=region, **ways)
-    about: Any = {"embedding": embedding, "should_stop": should_stop}
-    return TileCandidates.of(
-        found, grid, level, number, lambda masks: classify(model, window, masks, **about)
-    )
+    return TileCandidates.of(found, grid, level, number, sort)

@@ -66,7 +66,9 @@ class KnownPixels:
         rows, cols = _window(mask)
         grid = _grid(rows, cols)
         places = (grid - centroids(mask)[0]).astype(np.float32)
-        inside = mask.mask(0)[grid[:, 0], grid[:, 1]]
+        low, high = np.split(mask.boxes[0], 2)
+        inside: NDArray[np.bool_] = np.all((grid >= low) & (grid < high), axis=1)
+        inside[inside] = mask.crop(0)[tuple((grid[inside] - low).T)]
         return cls(places, _features(grid, view, prepared), inside)
 
 
@@ -120,9 +122,7 @@ def match_pixels(
     found = ndimage.map_coordinates(part.reshape(shape), fine, order=1, mode="nearest") > 0.5
     if found.sum() < FEWEST:
         return None
-    full = np.zeros(expected.shape, bool)
-    full[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = found
-    return MaskSet.from_masks([full])
+    return MaskSet.from_crops(expected.shape, [found], [(int(rows[0]), int(cols[0]))])
 
 
 def _window(mask: MaskSet) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

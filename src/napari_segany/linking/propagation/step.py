@@ -203,12 +203,12 @@ class PlaneQuestion:
             ]
             for i, each in zip(doubtful, self._choose(prepared, some, their, wider), strict=True):
                 best[i] = each
+        for i, (judged, end) in enumerate(best):
+            if matched[i] is not None:
+                best[i] = self._with_overlap(expected[i], masks[i], judged), end
         return [
-            (
-                self._compared(each, mask, self._with_level(each, judged)),
-                end or self._find_absence(each, judged),
-            )
-            for each, mask, (judged, end) in zip(expected, masks, best, strict=True)
+            (self._with_level(each, judged), end or self._find_absence(each, judged))
+            for each, (judged, end) in zip(expected, best, strict=True)
         ]
 
     def judge(
@@ -231,8 +231,8 @@ class PlaneQuestion:
             for each, (judged, end) in zip(expected, best, strict=True)
         ]
 
-    def _compared(self, expected: Expectation, mask: MaskSet, judged: Judged) -> Judged:
-        """Return a candidate with its overlap with a mask."""
+    def _with_overlap(self, expected: Expectation, mask: MaskSet, judged: Judged) -> Judged:
+        """Return a candidate with its overlap with the mask before."""
         most = self.params.max_shift * diameter(mask) * expected.distance
         return replace(judged, overlap=compare_shapes(mask, judged.mask, most)[0])
 

@@ -98,8 +98,27 @@ class ResultPicture(QLabel):
         self.setFixedHeight(fitting.height())
 
 
+def _minutes() -> QDoubleSpinBox:
+    """Return the control for the most time of a training."""
+    minutes = with_tip(QDoubleSpinBox(), "Most time that a training takes, in minutes")
+    minutes.setRange(0.5, 600)
+    minutes.setDecimals(1)
+    minutes.setValue(5)
+    minutes.setSuffix(" min")
+    minutes.setAccessibleName("Most minutes of a training")
+    return minutes
+
+
 class _ImageList(QListWidget):
-    """List that asks for no more than its least height; it gets what is left of the dock."""
+    """Images of a project; it asks for its least height, and gets what is left of the dock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setMinimumHeight(ROWS * self.fontMetrics().height() + 8)
+        self.setAccessibleName("Images of the project")
 
     def sizeHint(self) -> QSize:
         """Return the usual width and the least height."""
@@ -169,11 +188,6 @@ class LearnForm(QWidget):
         self._is_open = False
         self.hint = _line()
         self.images = with_tip(_ImageList(), "Images, the most doubtful first; double click one")
-        self.images.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.images.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.images.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.images.setMinimumHeight(ROWS * self.images.fontMetrics().height() + 8)
-        self.images.setAccessibleName("Images of the project")
         self.images.itemActivated.connect(
             lambda item: self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
         )
@@ -181,12 +195,7 @@ class LearnForm(QWidget):
             [Shapes, Labels], "whole image", "Where all objects are labelled; the rest is unknown"
         )
         self.figures = _line()
-        self.minutes = with_tip(QDoubleSpinBox(), "Most time that a training takes, in minutes")
-        self.minutes.setRange(0.5, 600)
-        self.minutes.setDecimals(1)
-        self.minutes.setValue(5)
-        self.minutes.setSuffix(" min")
-        self.minutes.setAccessibleName("Most minutes of a training")
+        self.minutes = _minutes()
         self.training = ProgressPanel()
         self.result_line = _line()
         self.picture = with_tip(
