@@ -80,7 +80,8 @@ def settle_tiles(
     Returns
     -------
     tuple
-        The tiles; and the estimate, None where there was none to make.
+        The tiles; and the estimate, None where there was none to make. It has no side of its own
+        if the side is given.
 
     Raises
     ------
@@ -101,6 +102,8 @@ def settle_tiles(
         except BlankPlaneError:
             continue
         estimate = estimate_object_size(model, read, shape, params, should_stop)
+        if tiles.tile_side is not None:
+            estimate = replace(estimate, side=None, usual_side=None)
         break
     size = SEARCHED_OBJECT_SIZE if estimate is None else estimate.size
     side = tiles.tile_side or (None if estimate is None else estimate.side)
@@ -166,9 +169,11 @@ def resolve_tiles(
     if estimate is not None and estimate.side is not None:
         note(
             logger,
-            "a first look found more in tiles of %d pixels than in those that the size asks for; "
-            "give another side with --tile-side",
-            tiles.tile_side,
+            "a first look found more in tiles of %d pixels than in those of %d pixels that the "
+            "size asks for, of which there would be %d; give another side with --tile-side",
+            estimate.side,
+            estimate.usual_side,
+            len(replace(tiles, tile_side=estimate.usual_side).grid(shape)),
         )
     note(
         logger,

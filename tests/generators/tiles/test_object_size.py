@@ -14,7 +14,7 @@ from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.generators.tiles import object_size
-from napari_segany.generators.tiles.object_size import estimate_object_size
+from napari_segany.generators.tiles.object_size import SizeEstimate, estimate_object_size
 from napari_segany.tiled_planes import settle_tiles
 
 SHAPE = (1024, 1024)
@@ -77,7 +77,7 @@ def test_the_scale_that_shows_more_is_taken(
     see_best(side, monkeypatch)
     sides: list[int] = []
     found = estimate_object_size(StubModel(), reader(plane, sides), SHAPE, params)
-    assert (found.size, found.side) == (26, side)
+    assert (found.size, found.side, found.usual_side) == (26, side, AT_48)
     # The usual side is looked at before it is left.
     assert AT_48 in sides
     readers = [lambda: reader(plane)]
@@ -86,8 +86,24 @@ def test_the_scale_that_shows_more_is_taken(
     # What is given is used as it is.
     given, estimate = settle_tiles(TileParams(object_size=26), StubModel(), params, SHAPE, readers)
     assert (given.tile_side, estimate) == (AT_48, None)
-    given, _ = settle_tiles(TileParams(tile_side=400), StubModel(), params, SHAPE, readers)
+    given, estimate = settle_tiles(TileParams(tile_side=400), StubModel(), params, SHAPE, readers)
     assert given.tile_side == 400
+    # No other side is advised, and none is said to be used.
+    assert estimate is not None
+    assert estimate.side is None
+    assert estimate.usual_side is None
+
+
+def test_what_another_side_costs_is_counted_in_tiles() -> None:
+    found = SizeEstimate(20.0, 50, 256, 456)
+    assert found.tile_ratio(40) == pytest.approx((416 / 216) ** 2)
+    assert SizeEstimate(20.0, 50).tile_ratio(40) == 1.0
+    # As many as the grids of a large plane have.
+    counts = [
+        len(TileParams(object_size=20, tile_side=side, tile_overlap=40).grid((20_000, 20_000)))
+        for side in (256, 456)
+    ]
+    assert counts[0] / counts[1] == pytest.approx(found.tile_ratio(40), rel=0.05)
 
 
 def test_the_usual_side_is_kept_where_it_shows_as_much(

@@ -49,11 +49,26 @@ class SizeEstimate:
     side : int or None
         Side of tiles in pixels at which clearly more is expected to be found than at the side that
         the size asks for; None where there is no such side.
+    usual_side : int or None
+        The side that the size asks for, if ``side`` is another.
     """
 
     size: float
     objects: int
     side: int | None = None
+    usual_side: int | None = None
+
+    def tile_ratio(self, overlap: int) -> float:
+        """Return how many tiles ``side`` needs for each tile of the usual side; 1 without a side.
+
+        Parameters
+        ----------
+        overlap : int
+            Overlap of the tiles in pixels.
+        """
+        if self.side is None or self.usual_side is None:
+            return 1.0
+        return ((self.usual_side - overlap) / (self.side - overlap)) ** 2
 
 
 def estimate_object_size(
@@ -118,24 +133,23 @@ def estimate_object_size(
     # Only finders expect the IoU of objects of all kinds alike.
     if not isinstance(rules, FinderParams):
         return SizeEstimate(size, len(every))
-    return SizeEstimate(size, len(every), _better_side(looks, look, size, params))
+    usual = TileParams(object_size=size).resolved(params).tile_side
+    assert usual is not None, "the size is known"
+    side = _better_side(looks, look, usual, least_side(size))
+    if side == usual:
+        return SizeEstimate(size, len(every))
+    return SizeEstimate(size, len(every), side, usual)
 
 
 def _better_side(
-    looks: list[Look],
-    look: Callable[[int], list[Look]],
-    size: float,
-    params: GeneratorParams,
-) -> int | None:
-    """Return the side of tiles that shows clearly more than that which the size asks for."""
-    usual = TileParams(object_size=size).resolved(params).tile_side
-    assert usual is not None, "the size is known"
-    curve, least = compare_sides(looks), least_side(size)
+    looks: list[Look], look: Callable[[int], list[Look]], usual: int, least: int
+) -> int:
+    """Return the side of tiles that shows clearly more than the usual one, or that one."""
+    curve = compare_sides(looks)
     if usual not in curve and choose_side(curve, usual, least) != usual:
         # What the usual side shows was a guess from its neighbours.
         curve = compare_sides([*looks, *look(usual)])
-    side = choose_side(curve, usual, least)
-    return None if side == usual else side
+    return choose_side(curve, usual, least)
 
 
 def _lengths(masks: MaskSet) -> NDArray[np.float64]:

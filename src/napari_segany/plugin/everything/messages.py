@@ -6,6 +6,8 @@ from napari_segany.core.image_source import Plane
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.strategies import strategy_info
 from napari_segany.generators.text_params import TextParams
+from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.tiles.object_size import SizeEstimate
 from napari_segany.generators.unmatched_text import describe_unmatched
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.tile_search import SearchTiles
@@ -38,9 +40,20 @@ def in_tiles(tiles: SearchTiles) -> str:
     if estimate is None:
         return text
     if estimate.objects:
-        scale = "" if estimate.side is None else "; this scale shows more of them"
-        return f"{text} (estimated from {estimate.objects}{scale})"
+        return f"{text} (estimated from {estimate.objects}{_scale(settled, estimate)})"
     return f"{text} (a guess: no object was found whose size could tell; give the object size)"
+
+
+def _scale(settled: TileParams, estimate: SizeEstimate) -> str:
+    """Return what another side of tiles than that of the size shows and costs; empty without."""
+    if estimate.side is None:
+        return ""
+    # The overlap is a number in settled tiles.
+    ratio = estimate.tile_ratio(settled.tile_overlap or 0)
+    return (
+        f"; this scale shows more of them than tiles of {estimate.usual_side} pixels, and takes "
+        f"{ratio:.1f} times as many"
+    )
 
 
 def stopped_message(done: int, tiles: int) -> str:
