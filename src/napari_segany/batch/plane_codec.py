@@ -1,13 +1,12 @@
 """Bytes of a finished plane, as they are stored until all planes of an image are there."""
 
-import io
 import json
 from typing import Any
 
 import numpy as np
 
 from napari_segany.core.mask_io import pack, unpack
-from napari_segany.errors import SeganyError
+from napari_segany.core.stored_arrays import from_stored, to_stored
 from napari_segany.io.measured_plane import MeasuredPlane
 
 
@@ -22,9 +21,7 @@ def to_bytes(plane: MeasuredPlane) -> bytes:
     }
     arrays |= {f"mask_{name}": values for name, values in pack(plane.masks).items()}
     arrays |= {f"column_{name}": values for name, values in plane.columns.items()}
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    return file.getvalue()
+    return to_stored(arrays)
 
 
 def from_bytes(content: bytes) -> MeasuredPlane:
@@ -35,19 +32,13 @@ def from_bytes(content: bytes) -> MeasuredPlane:
     SeganyError
         If the bytes are incomplete.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            names = json.loads(arrays["columns"].tobytes())
-            prefix = "mask_"
-            masks = {k.removeprefix(prefix): arrays[k] for k in arrays if k.startswith(prefix)}
-            return MeasuredPlane(
-                index=tuple(int(n) for n in arrays["index"]),
-                labels=arrays["labels"],
-                masks=unpack(masks),
-                columns={name: arrays[f"column_{name}"] for name in names},
-            )
-    # A damaged zip file fails in many ways.
-    except Exception as error:
-        raise SeganyError(
-            f"A finished plane cannot be read ({error}); it is done again."
-        ) from error
+    with from_stored(content) as arrays:
+        names = json.loads(arrays["columns"].tobytes())
+        prefix = "mask_"
+        masks = {k.removeprefix(prefix): arrays[k] for k in arrays if k.startswith(prefix)}
+        return MeasuredPlane(
+            index=tuple(int(n) for n in arrays["index"]),
+            labels=arrays["labels"],
+            masks=unpack(masks),
+            columns={name: arrays[f"column_{name}"] for name in names},
+        )

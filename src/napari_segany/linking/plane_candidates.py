@@ -1,6 +1,5 @@
 """Candidates of one plane for linking: its own objects, and alternatives that it left out."""
 
-import io
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from napari_segany.core import mask_io
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, mask_nms
-from napari_segany.errors import SeganyError
+from napari_segany.core.stored_arrays import from_stored, to_stored
 
 SAME = 0.85
 """IoU above which two candidates are one, and the better is kept."""
@@ -67,9 +66,7 @@ class PlaneCandidates:
         """Return the candidates compressed, the same bytes every time."""
         arrays: dict[str, Any] = {"own": np.array(self.own), "threshold": np.array(self.threshold)}
         arrays |= mask_io.pack(self.masks)
-        file = io.BytesIO()
-        np.savez_compressed(file, **arrays)
-        return file.getvalue()
+        return to_stored(arrays)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "PlaneCandidates":
@@ -80,15 +77,9 @@ class PlaneCandidates:
         SeganyError
             If the bytes are incomplete.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                own, threshold = int(arrays["own"]), float(arrays["threshold"])
-                return cls(mask_io.unpack(arrays), own, threshold)
-        # A damaged zip file fails in many ways.
-        except Exception as error:
-            raise SeganyError(
-                f"A finished plane cannot be read ({error}); it is done again."
-            ) from error
+        with from_stored(content) as arrays:
+            own, threshold = int(arrays["own"]), float(arrays["threshold"])
+            return cls(mask_io.unpack(arrays), own, threshold)
 
 
 def gather_candidates(

@@ -170,7 +170,7 @@ def test_candidates_survive_as_bytes() -> None:
     assert again.to_bytes() == content == part.to_bytes()
     assert (again.level, again.number, again.stored) == (part.level, part.number, part.stored)
     assert again.masks.boxes.tolist() == part.masks.boxes.tolist()
-    with pytest.raises(SeganyError, match="incomplete"):
+    with pytest.raises(SeganyError, match="it is done again"):
         TileCandidates.from_bytes(content[:200])
 
 

@@ -1,7 +1,6 @@
 """The product of edge maps: one plane at a time, then one file for each image."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from napari_segany.batch.products.single_file import write_single_file
 from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
-from napari_segany.errors import SeganyError
+from napari_segany.core.stored_arrays import from_stored, to_stored
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.read import OpenedImage
 from napari_segany.io.write_tiff import save_planes
@@ -72,21 +71,13 @@ class EdgesProduct:
             progress=progress,
             should_stop=should_stop,
         )
-        file = io.BytesIO()
-        np.savez_compressed(file, edges=found)
-        return file.getvalue()
+        return to_stored({"edges": found})
 
     def decode(self, content: bytes) -> Map:
         """Decode the edge map of one plane."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                found: Map = arrays["edges"]
-                return found
-        # A damaged zip file fails in many ways.
-        except Exception as error:
-            raise SeganyError(
-                f"A finished plane cannot be read ({error}); it is done again."
-            ) from error
+        with from_stored(content) as arrays:
+            found: Map = arrays["edges"]
+            return found
 
     def finish(self, image: FinishedImage[Map]) -> Record:
         """Write the edge map of an image; planes that are not selected are black."""

@@ -1,7 +1,5 @@
 """Candidates of one tile, in the plane, and as bytes for files and other processes."""
 
-import io
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +11,8 @@ from napari_segany.core import mask_io
 from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.mask_placing import place_on_plane
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.stored_arrays import from_stored, to_stored
 from napari_segany.core.tiles import TileGrid
-from napari_segany.errors import SeganyError
 from napari_segany.generators.candidates import Candidates
 from napari_segany.models.screening import Screen, SparseEstimate
 
@@ -121,9 +119,7 @@ class TileCandidates:
         }
         if self.classes is not None:
             arrays |= {f"{SORTED}{name}": each for name, each in self.classes.to_arrays().items()}
-        out = io.BytesIO()
-        np.savez(out, allow_pickle=False, **arrays)
-        return out.getvalue()
+        return to_stored(arrays, compressed=False)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "TileCandidates":
@@ -134,16 +130,13 @@ class TileCandidates:
         SeganyError
             If the bytes are incomplete.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays: Mapping[str, NDArray[Any]] = dict(archive.items())
+        with from_stored(content) as archive:
+            arrays: Mapping[str, NDArray[Any]] = dict(archive.items())
             level, number = arrays["tile"].tolist()
             pred_iou, stability, max_area, offset, sparse = arrays["stored"].tolist()
             estimate = SparseEstimate(arrays["stability_at_most"], arrays["area_at_least"])
             masks = mask_io.unpack(arrays)
             own = {n.removeprefix(SORTED): v for n, v in arrays.items() if n.startswith(SORTED)}
             classes = MaskClasses.from_arrays(own)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SeganyError(f"The candidates of a tile are incomplete: {error}.") from error
         stored = Screen(pred_iou, stability, max_area, offset, bool(sparse))
         return cls(level, number, masks, estimate, stored, classes)

@@ -1,6 +1,5 @@
 """Maps of one plane, as small as they can be kept until all planes of a volume are there."""
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.geometry import Frame
-from napari_segany.errors import SeganyError
+from napari_segany.core.stored_arrays import from_stored, to_stored
 from napari_segany.models.finder import CELL, ObjectMaps
 
 NAMES = ("foreground", "contour", "interior", "centre", "log2_size")
@@ -86,9 +85,7 @@ class PlaneMaps:
         }
         if self.by_base:
             arrays["by_base"] = np.array(True)
-        file = io.BytesIO()
-        np.savez_compressed(file, **arrays)
-        return FIRST_BYTES + file.getvalue()
+        return FIRST_BYTES + to_stored(arrays)
 
     @staticmethod
     def is_of(content: bytes) -> bool:
@@ -104,16 +101,8 @@ class PlaneMaps:
         SeganyError
             If the bytes are incomplete.
         """
-        try:
-            with np.load(
-                io.BytesIO(content.removeprefix(FIRST_BYTES)), allow_pickle=False
-            ) as arrays:
-                height, width = (int(n) for n in arrays["shape"])
-                step, side = int(arrays["step"]), float(arrays["side"])
-                by_base = "by_base" in arrays and bool(arrays["by_base"])
-                return cls((height, width), step, side, arrays["maps"], by_base)
-        # A damaged zip file fails in many ways.
-        except Exception as error:
-            raise SeganyError(
-                f"A finished plane cannot be read ({error}); it is done again."
-            ) from error
+        with from_stored(content.removeprefix(FIRST_BYTES)) as arrays:
+            height, width = (int(n) for n in arrays["shape"])
+            step, side = int(arrays["step"]), float(arrays["side"])
+            by_base = "by_base" in arrays and bool(arrays["by_base"])
+            return cls((height, width), step, side, arrays["maps"], by_base)
