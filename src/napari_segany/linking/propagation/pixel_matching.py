@@ -162,8 +162,8 @@ def _likeness(
 ) -> NDArray[np.float32]:
     """Return (N, M) how much N pixels are like M known ones, but for a constant of each row.
 
-    That is the mean cosine over kinds of features, times :data:`SHARPNESS`, less half of the squared
-    distance in :data:`REACH`. All of it is one product of matrices, which is faster than its parts.
+    That is the mean cosine over kinds of features, times :data:`SHARPNESS`, less half of the
+    squared distance in :data:`REACH`. One product of matrices is faster than its parts.
     """
     rows, cols = [], []
     for k, features in enumerate(mine):

@@ -11,6 +11,11 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.rasterize import paint_sources
 from napari_segany.linking.mask_geometry import mask_iou
+from napari_segany.linking.propagation.doubts import (
+    expected_behind_ends,
+    expected_errors,
+    planes_to_check,
+)
 from napari_segany.linking.propagation.spans import PlaneAnswer, Span, SpanResult
 
 Given = Prompt | MaskSet | None
@@ -50,6 +55,19 @@ class PropagatedObject:
         """Why it ends before its first and after its last plane, see :class:`SpanResult`."""
         spans = sorted(self.spans, key=lambda span: -1 if span.first is None else span.first)
         return self.spans[spans[0]].end, self.spans[spans[-1]].end
+
+    def expected_errors(self, planes: range) -> dict[int, float]:
+        """Return how many pixels are probably wrong, by plane of a stack.
+
+        Planes on which it was found are among them, but for prompted ones, and those behind its
+        ends.
+        """
+        behind = expected_behind_ends(self.answers, self.given, self.spans, planes)
+        return expected_errors(self.answers) | behind
+
+    def to_check(self, planes: range, below: float) -> list[int]:
+        """Return the planes that deserve a look, see :func:`planes_to_check`."""
+        return planes_to_check(self.expected_errors(planes), self.answers, below)
 
     def found(self) -> dict[int, PlaneAnswer]:
         """Return the object on each plane, before it was compared with others."""
@@ -108,6 +126,20 @@ class Propagation:
             if answer.confidence < below
         ]
         return sorted(found)
+
+    def to_check(self, below: float = 0.0) -> list[tuple[float, int, int]]:
+        """Return (pixels that are probably wrong, object, plane) of planes that deserve a look.
+
+        They are three an object, fewer if it was found on fewer, and all below a confidence. Those
+        with most wrong pixels come first. Planes behind ends are among them: there the object was
+        not found, but may be.
+        """
+        found = []
+        for i, each in self.objects.items():
+            expected = each.expected_errors(self.planes)
+            checked = planes_to_check(expected, each.answers, below)
+            found += [(expected[plane], i, plane) for plane in checked]
+        return sorted(found, key=lambda item: (-item[0], item[1], item[2]))
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
         """Return one row for each object and plane, as columns.

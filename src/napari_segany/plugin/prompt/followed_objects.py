@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from napari_segany.linking.propagation.doubts import expected_errors, planes_to_check
 from napari_segany.linking.propagation.interrupted import interrupted_objects
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer
@@ -84,6 +85,24 @@ class FollowedObjects:
         known = self._found[whole].answers if whole in self._found else {}
         # The thread that adds answers does not interrupt the copy of a dictionary.
         return {**known, **self.arriving.get(whole, {}).copy()}
+
+    def to_check(self, whole: int, below: float) -> list[int]:
+        """Return the planes of an object that deserve a look, those most wrong first.
+
+        Ends are among them once the object is no longer followed.
+
+        Parameters
+        ----------
+        whole : int
+            The object.
+        below : float
+            Confidence below which all planes are among them.
+        """
+        found = self._found.get(whole)
+        if found is not None and not self.arriving.get(whole):
+            return found.to_check(self._requests[whole].planes, below)
+        answers = self.answers(whole)
+        return planes_to_check(expected_errors(answers), answers, below)
 
     def parts(
         self, wholes: Sequence[int], planes: PlaneAxis, prompted: Mapping[int, frozenset[int]]
