@@ -179,9 +179,9 @@ class PlaneQuestion:
         prepared = self.model.prepare(self.view.embedding)
         masks = [predict_mask(each.mask, each.velocity, each.distance) for each in expected]
         matched = []
-        for each, mask in zip(expected, masks, strict=True):
+        for asked, mask in zip(expected, masks, strict=True):
             check(self.should_stop)
-            matched.append(match_pixels(mask, each.known, self.view, prepared))
+            matched.append(match_pixels(mask, asked.known, self.view, prepared))
         likely = [mask if one is None else one for one, mask in zip(matched, masks, strict=True)]
         prompts = [[each] for each in self._first(expected, masks)]
         pools = self._predict(prompts)
