@@ -26,7 +26,7 @@ from napari_segany import MaskSet, Prompt, load_model
 from napari_segany.generators.generate import generate_masks
 from napari_segany.linking.mask_geometry import mask_iou
 from napari_segany.linking.propagation.appearance import PlaneView
-from napari_segany.linking.propagation.doubts import LOOKS
+from napari_segany.linking.propagation.doubts import LOOKS, planes_to_check
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
 from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
@@ -250,8 +250,7 @@ def propagated(
             for i, masks in found.items():
                 plane = worst_plane(part, i, masks)
                 if proposed is not None:
-                    expected = result.objects[i].expected_errors(part.planes)
-                    order = sorted(expected, key=lambda n: (-expected[n], n))
+                    order = planes_to_check(result.objects[i].confidences(part.planes), 1.1)
                     proposed.append(order.index(plane) + 1 if plane in order else 0)
                     if not order:
                         continue

@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
 from napari_segany import MaskSet
-from napari_segany.linking.propagation.doubts import BEHIND_END, LOOKS, WRONG
+from napari_segany.linking.propagation.doubts import END_CONFIDENCE, LOOKS, planes_to_check
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer, Span, SpanResult
 
@@ -29,26 +28,24 @@ def followed(answers: Any, ends: tuple[str, str], prompted: int = 5) -> Any:
     return PropagatedObject({prompted: first.mask}, {prompted: first}, spans, every)
 
 
-def test_few_wrong_pixels_of_a_large_mask_are_more_than_many_of_a_small_one() -> None:
-    each = followed({6: answer(0.9, 200), 7: answer(0.6, 20)}, ("reach", "reach"))
-    expected = each.expected_errors(range(10))
-    assert expected[6] == pytest.approx(WRONG * 0.1 * 200)
-    assert expected[7] == pytest.approx(WRONG * 0.4 * 20)
-    assert 5 not in expected
-    assert each.to_check(range(10), 0.0)[0] == 6
+def to_check(each: Any, planes: range, below: float) -> list[int]:
+    return planes_to_check(each.confidences(planes), below)
 
 
 def test_planes_behind_ends_are_proposed_unless_the_end_is_known() -> None:
-    answers = {4: answer(0.99), 6: answer(0.99, 50)}
+    answers = {4: answer(0.99), 6: answer(0.85, 50)}
     each = followed(answers, ("similarity", "presence"))
-    expected = each.expected_errors(range(10))
-    assert expected[3] == pytest.approx(BEHIND_END * 100)
-    assert expected[7] == pytest.approx(BEHIND_END * 50)
-    assert each.to_check(range(10), 0.0) == [3, 7, 4]
+    assert each.confidences(range(10)) == {
+        3: END_CONFIDENCE,
+        4: 0.99,
+        6: 0.85,
+        7: END_CONFIDENCE,
+    }
+    assert to_check(each, range(10), 0.0) == [6, 3, 7]
     # Beyond the stack there is nothing.
-    assert set(each.expected_errors(range(4, 7))) == {4, 6}
+    assert set(each.confidences(range(4, 7))) == {4, 6}
     for end in ("stack", "absent", "stopped"):
-        assert set(followed(answers, (end, end)).expected_errors(range(10))) == {4, 6}
+        assert set(followed(answers, (end, end)).confidences(range(10))) == {4, 6}
 
 
 def test_an_end_that_the_user_confirmed_is_not_proposed() -> None:
@@ -60,7 +57,7 @@ def test_an_end_that_the_user_confirmed_is_not_proposed() -> None:
     }
     answers = {5: first, 6: answer(0.99)}
     each = PropagatedObject({5: first.mask, 7: None}, {5: first}, spans, answers)
-    assert set(each.expected_errors(range(10))) == {4, 6}
+    assert set(each.confidences(range(10))) == {4, 6}
 
 
 def test_an_end_within_a_span_up_to_an_absence_is_proposed() -> None:
@@ -73,23 +70,28 @@ def test_an_end_within_a_span_up_to_an_absence_is_proposed() -> None:
     each = PropagatedObject(
         {5: first.mask, 9: None}, {5: first}, spans, {5: first, 6: answer(0.99)}
     )
-    assert set(each.expected_errors(range(12))) == {6, 7}
+    assert set(each.confidences(range(12))) == {6, 7}
 
 
 def test_some_planes_are_proposed_in_any_case_and_all_doubtful_ones() -> None:
     sure = followed({n: answer(0.95) for n in (*range(5), *range(6, 10))}, ("stack", "stack"))
-    assert len(sure.to_check(range(10), 0.75)) == LOOKS
+    assert to_check(sure, range(10), 0.75) == [0, 1, 2]
     unsure = followed({n: answer(0.7) for n in (*range(5), *range(6, 10))}, ("stack", "stack"))
-    assert sorted(unsure.to_check(range(10), 0.75)) == [*range(5), *range(6, 10)]
+    assert to_check(unsure, range(10), 0.75) == [*range(5), *range(6, 10)]
     both = Propagation(range(10), (20, 20), {1: sure, 2: unsure})
-    wrong = [pixels for pixels, _, _ in both.to_check(0.75)]
-    assert wrong == sorted(wrong, reverse=True)
-    assert [(i, n) for _, i, n in both.to_check()][:3] == [(2, 0), (2, 1), (2, 2)]
+    assert [(i, n) for _, i, n in both.to_check()] == [
+        (2, 0),
+        (2, 1),
+        (2, 2),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]
     assert len(both.to_check(0.75)) == LOOKS + 9
 
 
 def test_an_object_that_is_only_prompted_has_its_ends_to_check() -> None:
     each = followed({}, ("score", "score"))
-    assert each.to_check(range(10), 0.75) == [4, 6]
+    assert to_check(each, range(10), 0.75) == [4, 6]
     nothing = PropagatedObject({}, {}, {}, {})
-    assert nothing.to_check(range(10), 0.75) == []
+    assert to_check(nothing, range(10), 0.75) == []

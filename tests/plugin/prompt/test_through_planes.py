@@ -207,8 +207,8 @@ def test_planes_that_deserve_a_look_are_gone_through(controller: Any, jobs: Any)
 def test_the_plane_behind_an_end_is_shown_where_the_object_was(
     controller: Any, jobs: Any, monkeypatch: Any
 ) -> None:
-    # The ends of a ball are small, and deserve no look.
-    monkeypatch.setattr(doubts, "BEHIND_END", 9.0)
+    # A ball ends where it should, and is less sure elsewhere.
+    monkeypatch.setattr(doubts, "END_CONFIDENCE", 0.1)
     through, told = follow(controller, jobs), list[str]()
     monkeypatch.setattr(through, "_tell", told.append)
     ends = [n for n in through.to_check(1) if n not in through.answers]

@@ -11,11 +11,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.rasterize import paint_sources
 from napari_segany.linking.mask_geometry import mask_iou
-from napari_segany.linking.propagation.doubts import (
-    expected_behind_ends,
-    expected_errors,
-    planes_to_check,
-)
+from napari_segany.linking.propagation.doubts import confidences_to_check, planes_to_check
 from napari_segany.linking.propagation.spans import PlaneAnswer, Span, SpanResult
 
 Given = Prompt | MaskSet | None
@@ -56,18 +52,9 @@ class PropagatedObject:
         spans = sorted(self.spans, key=lambda span: -1 if span.first is None else span.first)
         return self.spans[spans[0]].end, self.spans[spans[-1]].end
 
-    def expected_errors(self, planes: range) -> dict[int, float]:
-        """Return how many pixels are probably wrong, by plane of a stack.
-
-        Planes on which it was found are among them, but for prompted ones, and those behind its
-        ends.
-        """
-        behind = expected_behind_ends(self.answers, self.given, self.spans, planes)
-        return expected_errors(self.answers) | behind
-
-    def to_check(self, planes: range, below: float) -> list[int]:
-        """Return the planes that deserve a look, see :func:`planes_to_check`."""
-        return planes_to_check(self.expected_errors(planes), self.answers, below)
+    def confidences(self, planes: range) -> dict[int, float]:
+        """Return the confidence by plane of a stack, see :func:`confidences_to_check`."""
+        return confidences_to_check(self.answers, self.given, self.spans, planes)
 
     def found(self) -> dict[int, PlaneAnswer]:
         """Return the object on each plane, before it was compared with others."""
@@ -117,29 +104,18 @@ class Propagation:
         """Return the (N, H, W) labels of all planes, with the ids of the objects."""
         return np.stack([self.paint_plane(plane) for plane in self.planes])
 
-    def doubtful(self, below: float) -> list[tuple[float, int, int]]:
-        """Return (confidence, object, plane) of planes below a confidence, the lowest first."""
-        found = [
-            (answer.confidence, i, plane)
-            for i, each in self.objects.items()
-            for plane, answer in each.answers.items()
-            if answer.confidence < below
-        ]
-        return sorted(found)
-
     def to_check(self, below: float = 0.0) -> list[tuple[float, int, int]]:
-        """Return (pixels that are probably wrong, object, plane) of planes that deserve a look.
+        """Return (confidence, object, plane) of planes that deserve a look, the lowest first.
 
-        They are three an object, fewer if it was found on fewer, and all below a confidence. Those
-        with most wrong pixels come first. Planes behind ends are among them: there the object was
-        not found, but may be.
+        They are the three least confident planes of each object, fewer if it was found on fewer,
+        and all others below a confidence. Planes behind ends are among them with a confidence of
+        0.9: there the object was not found, but may be.
         """
         found = []
         for i, each in self.objects.items():
-            expected = each.expected_errors(self.planes)
-            checked = planes_to_check(expected, each.answers, below)
-            found += [(expected[plane], i, plane) for plane in checked]
-        return sorted(found, key=lambda item: (-item[0], item[1], item[2]))
+            known = each.confidences(self.planes)
+            found += [(known[plane], i, plane) for plane in planes_to_check(known, below)]
+        return sorted(found)
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
         """Return one row for each object and plane, as columns.

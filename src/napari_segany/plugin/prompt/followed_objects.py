@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from napari_segany.linking.propagation.doubts import expected_errors, planes_to_check
+from napari_segany.linking.propagation.doubts import confidences_to_check, planes_to_check
 from napari_segany.linking.propagation.interrupted import interrupted_objects
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer
@@ -87,7 +87,7 @@ class FollowedObjects:
         return {**known, **self.arriving.get(whole, {}).copy()}
 
     def to_check(self, whole: int, below: float) -> list[int]:
-        """Return the planes of an object that deserve a look, those most wrong first.
+        """Return the planes of an object that deserve a look, the least confident first.
 
         Ends are among them once the object is no longer followed.
 
@@ -98,11 +98,12 @@ class FollowedObjects:
         below : float
             Confidence below which all planes are among them.
         """
-        found = self._found.get(whole)
-        if found is not None and not self.arriving.get(whole):
-            return found.to_check(self._requests[whole].planes, below)
-        answers = self.answers(whole)
-        return planes_to_check(expected_errors(answers), answers, below)
+        found, request = self._found.get(whole), self._requests.get(whole)
+        if found is None or request is None or self.arriving.get(whole):
+            known = confidences_to_check(self.answers(whole), (), {}, range(0))
+        else:
+            known = found.confidences(request.planes)
+        return planes_to_check(known, below)
 
     def parts(
         self, wholes: Sequence[int], planes: PlaneAxis, prompted: Mapping[int, frozenset[int]]

@@ -18,7 +18,7 @@ from napari_segany.session.through_planes import axes_of
 ACTIONS = {
     "Through planes": "Follow open objects from their prompted planes through all others (W)",
     "Not here": "Say that the object is not on the plane in view, or take it back (O)",
-    "Next doubtful": "Look at the next plane where most is probably wrong (Y)",
+    "Next doubtful": "Look at the next plane where the result is least sure (Y)",
 }
 """Tooltips of the buttons, by their text."""
 

@@ -324,7 +324,7 @@ class ThroughPlanes:
         return any(self.to_check(whole) for whole in self.wholes)
 
     def to_check(self, whole: int) -> list[int]:
-        """Return the planes of an object that deserve a look, those most wrong first."""
+        """Return the planes of an object that deserve a look, the least confident first."""
         return self.found.to_check(whole, self.params.doubtful)
 
     def next_doubtful(self) -> int:
