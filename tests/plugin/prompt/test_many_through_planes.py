@@ -184,6 +184,24 @@ def test_what_was_found_until_a_stop_stays(controller: Any, jobs: Any) -> None:
     assert is_ball(controller.labels.data == 4, 2)
 
 
+def test_a_second_stop_keeps_what_reaches_further(controller: Any, jobs: Any) -> None:
+    through = controller.host.through
+    kept = []
+    for polls in (40, 80, 20):
+        through.start()
+        stop_after(controller, jobs, polls)
+        kept.append({whole: set(through.found.answers(whole)) for whole in (1, 2)})
+    first, second, third = kept
+    assert all(first[whole] < second[whole] for whole in (1, 2))
+    # One that was stopped earlier takes nothing away.
+    assert third == second
+    controller.commit()
+    jobs.run()
+    for whole in (1, 2):
+        planes = (controller.labels.data == whole).any(axis=(1, 2))
+        assert set(np.flatnonzero(planes).tolist()) == second[whole]
+
+
 def test_one_of_them_is_committed_and_the_other_stays(controller: Any, jobs: Any) -> None:
     through = follow(controller, jobs)
     controller.commit_into(None)

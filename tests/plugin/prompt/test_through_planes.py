@@ -216,8 +216,14 @@ def test_the_plane_behind_an_end_is_shown_where_the_object_was(
     assert all(n - 1 in through.answers or n + 1 in through.answers for n in ends)
     for _ in through.to_check(1):
         if (number := through.next_doubtful()) in ends:
-            assert told == [f"Object 1 ends before plane {number}. Click on it if it is there."]
+            assert told[-1] == f"Object 1 ends before plane {number}. Click on it if it is there."
             break
+    sure = next(n for n in through.to_check(1) if n not in ends)
+    while through.next_doubtful() != sure:
+        pass
+    assert told[-1] == f"Object 1, plane {sure}: {through.answers[sure].confidence:.2f} sure."
+    while (number := through.next_doubtful()) not in ends:
+        pass
     # Said not to be there, it is no longer proposed.
     through.toggle_absent()
     jobs.run()

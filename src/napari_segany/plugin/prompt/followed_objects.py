@@ -52,8 +52,15 @@ class FollowedObjects:
         self._requests |= dict.fromkeys(result.objects, request)
 
     def keep_arrived(self, request: PropagationRequest) -> None:
-        """Keep what arrived until a request was stopped, of objects without a result."""
-        new = {whole: given for whole, given in request.given.items() if whole not in self._found}
+        """Keep what arrived until a request was stopped, of objects without a whole result.
+
+        Of one that was stopped before, the answers are kept that reach further.
+        """
+        new = {
+            whole: given
+            for whole, given in request.given.items()
+            if whole not in self._found or self._reaches_further(whole)
+        }
         if not any(self.arriving.get(whole) for whole in new):
             return
         arrived = {whole: self.arriving.get(whole, {}).copy() for whole in new}
@@ -61,6 +68,12 @@ class FollowedObjects:
         shared = request.params.max_shared
         self._found |= interrupted_objects(new, arrived, shared, request.spacing)
         self._requests |= dict.fromkeys(new, request)
+
+    def _reaches_further(self, whole: int) -> bool:
+        """Return True if more arrived of an object than was kept when it was stopped before."""
+        known = self._found[whole].answers.values()
+        before = sum(answer.source != "prompt" for answer in known)
+        return self.is_stopped(whole) and len(self.arriving.get(whole, {})) > before
 
     def request_of(self, whole: int) -> PropagationRequest | None:
         """Return the request that the result of an object answers; None without a result."""
