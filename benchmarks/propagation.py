@@ -26,6 +26,7 @@ from napari_segany import MaskSet, Prompt, load_model
 from napari_segany.generators.generate import generate_masks
 from napari_segany.linking.mask_geometry import mask_iou
 from napari_segany.linking.propagation.appearance import PlaneView
+from napari_segany.linking.propagation.doubts import LOOKS, planes_to_check
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
 from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
@@ -213,8 +214,13 @@ def propagated(
     params: PropagationParams,
     corrections: int,
     kept: list[Masks] | None = None,
+    proposed: list[int] | None = None,
 ) -> list[dict[int, float]]:
-    """3-D IoU of each object, from one box, and after each correction; masks are kept if asked."""
+    """3-D IoU of each object, from one box, and after each correction; masks are kept if asked.
+
+    With ``proposed``, corrections are made where the dock would propose them; it gets the place of
+    each truly worst plane in the order of all planes that may be proposed, 0 if it is not there.
+    """
 
     def view(plane: int) -> PlaneView:
         return PlaneView(embed(plane), part.stack.planes[plane])
@@ -243,6 +249,12 @@ def propagated(
         if number < corrections:
             for i, masks in found.items():
                 plane = worst_plane(part, i, masks)
+                if proposed is not None:
+                    order = planes_to_check(result.objects[i].confidences(part.planes), 1.1)
+                    proposed.append(order.index(plane) + 1 if plane in order else 0)
+                    if not order:
+                        continue
+                    plane = order[0]
                 truth = part.truth(i, plane)
                 # Where the object is not, the correction says so.
                 prompts[i][plane] = Prompt(box=box_of(truth)) if truth.any() else None
@@ -259,6 +271,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, help="prompt each Nth object only")
     parser.add_argument("--half", choices=("odd", "even", "all"), default="all")
     parser.add_argument("--corrections", type=int, default=1)
+    parser.add_argument(
+        "--proposed", action="store_true", help="correct where the dock proposes it, not the worst"
+    )
     parser.add_argument("--reach", type=float, help="largest reach in diameters; 0 for no limit")
     parser.add_argument("--params", default="{}", help="JSON of parameters that differ")
     parser.add_argument("--losses", action="store_true", help="where the rest is lost")
@@ -277,6 +292,7 @@ def main() -> None:
         if reach:
             params = replace(params, max_reach=reach, max_growth=LARGEST)
         scores: dict[str, dict[int, float]] = {}
+        places: list[int] = []
         started = time.process_time()
         for part in parts_of(stack, every):
             for method, function in (
@@ -293,7 +309,10 @@ def main() -> None:
                     scores.setdefault(method, {}).update(found)
             if "propagated" in args.methods:
                 kept: list[Masks] = []
-                steps = propagated(model, part, embed, params, args.corrections, kept)
+                steps = propagated(
+                    *(model, part, embed, params, args.corrections, kept),
+                    places if args.proposed else None,
+                )
                 for number, each in enumerate(steps):
                     method = f"corrected {number}" if number else "propagated"
                     scores.setdefault(method, {}).update(each)
@@ -302,6 +321,12 @@ def main() -> None:
                     for kind, each in losses(part, bound, kept[0]).items():
                         scores.setdefault(kind, {}).update(each)
         rows.append((name, show(name, scores, args.half, args.each)))
+        if places:
+            count = [sum(each == 1 for each in places), sum(1 <= each <= LOOKS for each in places)]
+            print(
+                f"    the worst plane: proposed first {count[0]}, among the first {LOOKS} "
+                f"{count[1]}, of {len(places)} objects"
+            )
         # Not by the clock: other programs may use the machine.
         print(f"    {time.process_time() - started:.0f} s of the processor", flush=True)
     print_table(rows)

@@ -6,9 +6,18 @@ from tests.linking.planes import disc
 from tests.linking.propagation.bright import BrightModel
 
 from napari_segany import MaskSet
+from napari_segany.errors import Cancelled
 from napari_segany.linking.mask_geometry import mask_iou
-from napari_segany.linking.propagation.appearance import PlaneView
-from napari_segany.linking.propagation.pixel_matching import SIDE, KnownPixels, match_pixels
+from napari_segany.linking.propagation.appearance import Appearance, PlaneView
+from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.pixel_matching import (
+    BLOCK,
+    SIDE,
+    KnownPixels,
+    _largest,
+    match_pixels,
+)
+from napari_segany.linking.propagation.step import Expectation, PlaneQuestion
 
 MODEL = BrightModel()
 
@@ -100,3 +109,29 @@ def test_large_objects_are_compared_on_a_coarser_grid():
     found = match_pixels(as_mask(before), known, *look(as_image(now)))
     assert found is not None
     assert mask_iou(found, as_mask(now)) > 0.9 > mask_iou(as_mask(before), as_mask(now))
+
+
+@pytest.mark.parametrize("width", [5, 200, 16 * BLOCK, 17 * BLOCK, 777])
+def test_the_largest_values_are_those_of_a_full_sort(width):
+    values = np.random.default_rng(0).normal(size=(50, width)).astype(np.float32)
+    best = _largest(values, 16)
+    assert (np.diff(best, axis=1) > 0).all()
+    assert (best == np.sort(np.argsort(-values, axis=1)[:, :16], axis=1)).all()
+
+
+def test_stopping_is_asked_for_between_objects_that_are_matched(known):
+    """Twenty objects take a second to match: one that waits for all of them would seem to hang."""
+    before = disc(30, 40, 10)
+    view, prepared = look(as_image(before))
+    mask = as_mask(before)
+    one = Expectation(mask, Appearance.of(mask, view, prepared), int(mask.area[0]), known=known)
+    model, polled = BrightModel(), []
+
+    def should_stop():
+        polled.append(len(polled))
+        return len(polled) == 3
+
+    question = PlaneQuestion(model, view, PropagationParams(), should_stop=should_stop)
+    with pytest.raises(Cancelled):
+        question.ask([one] * 20)
+    assert model.calls == 0

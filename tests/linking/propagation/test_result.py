@@ -30,11 +30,14 @@ def test_the_table_has_a_row_for_each_object_and_plane(found: Propagation) -> No
     assert table["label"].tolist() == sorted(table["label"].tolist())
 
 
-def test_doubtful_planes_come_with_the_most_doubtful_first(found: Propagation) -> None:
-    every = found.doubtful(2.0)
-    assert len(every) == len(found.table()["label"])
+def test_planes_to_check_come_with_the_least_confident_first(found: Propagation) -> None:
+    every = found.to_check(2.0)
     assert [each[0] for each in every] == sorted(each[0] for each in every)
-    assert found.doubtful(0.0) == []
+    known = {(i, p) for i, each in found.objects.items() for p in each.answers}
+    prompted = {(1, 5), (2, 6)}
+    assert {(i, p) for _, i, p in every} >= known - prompted
+    assert not prompted & {(i, p) for _, i, p in every}
+    assert len(found.to_check()) == 6
 
 
 def test_results_differ_where_masks_do(found: Propagation) -> None:

@@ -146,7 +146,7 @@ def test_what_is_empty_is_left_out(controller: Any, jobs: Any) -> None:
 
 
 def stop_after(controller: Any, jobs: Any, polls: int) -> None:
-    """Stop the job that waits after its model was about to be asked so often."""
+    """Stop the job that waits after it has asked so often if it should."""
     (job,) = [job for job in jobs.waiting if job[2] == "through planes"]
     calls = itertools.count()
     with pytest.raises(Cancelled):
@@ -158,7 +158,7 @@ def stop_after(controller: Any, jobs: Any, polls: int) -> None:
 def test_what_was_found_until_a_stop_stays(controller: Any, jobs: Any) -> None:
     through = controller.host.through
     through.start()
-    stop_after(controller, jobs, 12)
+    stop_after(controller, jobs, 40)
     assert not through.running
     assert through.is_current
     found = {whole: set(through.found.answers(whole)) for whole in (1, 2)}
@@ -184,6 +184,24 @@ def test_what_was_found_until_a_stop_stays(controller: Any, jobs: Any) -> None:
     assert is_ball(controller.labels.data == 4, 2)
 
 
+def test_a_second_stop_keeps_what_reaches_further(controller: Any, jobs: Any) -> None:
+    through = controller.host.through
+    kept = []
+    for polls in (40, 80, 20):
+        through.start()
+        stop_after(controller, jobs, polls)
+        kept.append({whole: set(through.found.answers(whole)) for whole in (1, 2)})
+    first, second, third = kept
+    assert all(first[whole] < second[whole] for whole in (1, 2))
+    # One that was stopped earlier takes nothing away.
+    assert third == second
+    controller.commit()
+    jobs.run()
+    for whole in (1, 2):
+        planes = (controller.labels.data == whole).any(axis=(1, 2))
+        assert set(np.flatnonzero(planes).tolist()) == second[whole]
+
+
 def test_one_of_them_is_committed_and_the_other_stays(controller: Any, jobs: Any) -> None:
     through = follow(controller, jobs)
     controller.commit_into(None)
@@ -199,15 +217,15 @@ def test_one_of_them_is_committed_and_the_other_stays(controller: Any, jobs: Any
 def test_doubtful_planes_of_all_objects_are_gone_through(controller: Any, jobs: Any) -> None:
     through = follow(controller, jobs)
     through.params = type(through.params)(doubtful=0.97)
-    second = through.doubtful
+    second, first = through.to_check(2), through.to_check(1)
+    assert len(second) > 3
     seen = []
     for _ in range(len(second) + 1):
         number = through.next_doubtful()
         seen.append((through.whole, number))
-    assert seen[:-1] == [(2, number) for number in second]
-    assert seen[-1][0] == 1
+    assert seen == [*((2, number) for number in second), (1, first[0])]
     assert controller.session.active.id == 1
-    for _ in range(len(through.doubtful)):
+    for _ in first:
         through.next_doubtful()
     assert (through.whole, through.shown) == (2, second[0])
 

@@ -10,6 +10,7 @@ from tests.linking.propagation.bright import BrightModel, balls
 from napari_segany import MaskSet, Prompt
 from napari_segany.core.callbacks import check
 from napari_segany.errors import Cancelled, InputError
+from napari_segany.linking.propagation import doubts
 from napari_segany.plugin.layers.transforms import plane_step
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
@@ -184,18 +185,49 @@ def test_planes_without_the_object_end_it(controller: Any, jobs: Any) -> None:
     assert through.prompted == {9, 12}
 
 
-def test_doubtful_planes_are_gone_through(controller: Any, jobs: Any) -> None:
-    through = follow(controller, jobs)
+def test_planes_that_deserve_a_look_are_gone_through(controller: Any, jobs: Any) -> None:
+    through = controller.host.through
+    assert not through.is_any_to_check
     with pytest.raises(InputError, match="No plane is doubtful"):
         through.next_doubtful()
+    follow(controller, jobs)
+    # Though no confidence is below the limit, three planes are proposed.
+    assert through.doubtful == []
+    assert through.is_any_to_check
+    assert len(through.to_check(1)) == 3
     through.params = type(through.params)(doubtful=0.97)
-    ranked = through.doubtful
-    assert len(ranked) > 1
-    confidences = [through.answers[number].confidence for number in ranked]
-    assert confidences == sorted(confidences)
+    ranked = through.to_check(1)
+    assert set(ranked) > set(through.doubtful[:1])
+    assert len(ranked) > 3
     seen = [through.next_doubtful() for _ in range(len(ranked) + 1)]
     assert seen == [*ranked, ranked[0]]
     assert controller.plane == (ranked[0], None, None)
+
+
+def test_the_plane_behind_an_end_is_shown_where_the_object_was(
+    controller: Any, jobs: Any, monkeypatch: Any
+) -> None:
+    # A ball ends where it should, and is less sure elsewhere.
+    monkeypatch.setattr(doubts, "END_CONFIDENCE", 0.1)
+    through, told = follow(controller, jobs), list[str]()
+    monkeypatch.setattr(through, "_tell", told.append)
+    ends = [n for n in through.to_check(1) if n not in through.answers]
+    assert len(ends) == 2
+    assert all(n - 1 in through.answers or n + 1 in through.answers for n in ends)
+    for _ in through.to_check(1):
+        if (number := through.next_doubtful()) in ends:
+            assert told[-1] == f"Object 1 ends before plane {number}. Click on it if it is there."
+            break
+    sure = next(n for n in through.to_check(1) if n not in ends)
+    while through.next_doubtful() != sure:
+        pass
+    assert told[-1] == f"Object 1, plane {sure}: {through.answers[sure].confidence:.2f} sure."
+    while (number := through.next_doubtful()) not in ends:
+        pass
+    # Said not to be there, it is no longer proposed.
+    through.toggle_absent()
+    jobs.run()
+    assert number not in through.to_check(1)
 
 
 def test_what_is_being_followed_is_not_committed(controller: Any, jobs: Any) -> None:

@@ -37,6 +37,9 @@ REACH = 0.15
 NEAREST = 16
 """Known pixels that decide about a pixel."""
 
+BLOCK = 16
+"""Known pixels whose largest likeness is looked at first, when the likeliest are searched."""
+
 FEWEST = 4
 """Pixels of a match at least."""
 
@@ -98,19 +101,7 @@ def match_pixels(
     rows, cols = _window(expected)
     grid = _grid(rows, cols)
     places = (grid - centroids(expected)[0]).astype(np.float32)
-    size = np.float32(diameter(expected))
-    kinds = _features(grid, view, prepared)
-    likeness = np.zeros((len(grid), sum(len(each.inside) for each in known)), np.float32)
-    for k, mine in enumerate(kinds):
-        theirs = np.concatenate([each.features[k] for each in known])
-        # What all pixels of the windows share says nothing.
-        mean = theirs.mean(axis=0)
-        likeness += _unit(mine - mean) @ _unit(theirs - mean).T
-    likeness *= SHARPNESS / len(kinds)
-    away = np.concatenate([each.places for each in known]) / size
-    here = places / size
-    squared = (here**2).sum(axis=1)[:, None] + (away**2).sum(axis=1) - 2 * here @ away.T
-    likeness -= squared / np.float32(2 * REACH**2)
+    likeness = _likeness(_features(grid, view, prepared), places, known, diameter(expected))
     part = _vote(likeness, np.concatenate([each.inside for each in known]))
     shape = len(rows), len(cols)
     step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
@@ -163,11 +154,57 @@ def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
+def _likeness(
+    mine: tuple[NDArray[np.float32], ...],
+    places: NDArray[np.float32],
+    known: Sequence[KnownPixels],
+    size: float,
+) -> NDArray[np.float32]:
+    """Return (N, M) how much N pixels are like M known ones, but for a constant of each row.
+
+    That is the mean cosine over kinds of features, times :data:`SHARPNESS`, less half of the
+    squared distance in :data:`REACH`. One product of matrices is faster than its parts.
+    """
+    rows, cols = [], []
+    for k, features in enumerate(mine):
+        theirs = np.concatenate([each.features[k] for each in known])
+        # What all pixels of the windows share says nothing.
+        mean = theirs.mean(axis=0)
+        rows.append(_unit(features - mean) * np.float32(SHARPNESS / len(mine)))
+        cols.append(_unit(theirs - mean))
+    scale = np.float32(1 / (REACH * size))
+    away = np.concatenate([each.places for each in known]) * scale
+    # The squared distance without that of the pixel itself, which is the same for all known ones.
+    rows += [places * scale, np.full((len(places), 1), -0.5, np.float32)]
+    cols += [away, (away**2).sum(axis=1, keepdims=True)]
+    found: NDArray[np.float32] = np.concatenate(rows, axis=1) @ np.concatenate(cols, axis=1).T
+    return found
+
+
 def _vote(likeness: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the (N,) part of the object in the votes of the likeliest of M known pixels, 0..1."""
-    count = min(NEAREST, likeness.shape[1])
-    best = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
+    best = _largest(likeness, NEAREST)
     votes = np.take_along_axis(likeness, best, axis=1)
     votes = np.exp(votes - votes.max(axis=1, keepdims=True))
     part: NDArray[np.float32] = (votes * inside[best]).sum(axis=1) / votes.sum(axis=1)
     return part
+
+
+def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Return the (N, count) columns of the largest of (N, M) values, ascending; fewer if M is less.
+
+    They lie in the blocks of columns with the largest maxima, so most columns need no sorting.
+    """
+    number, width = values.shape
+    blocks = width // BLOCK
+    if blocks <= count:
+        columns = np.argpartition(-values, min(count, width) - 1, axis=1)[:, :count]
+        return np.sort(columns, axis=1)
+    # What is left over of a whole number of blocks is looked at in any case.
+    maxima = values[:, : blocks * BLOCK].reshape(number, blocks, BLOCK).max(axis=2)
+    chosen = np.argpartition(-maxima, count - 1, axis=1)[:, :count]
+    some = (chosen[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(number, -1)
+    rest = np.broadcast_to(np.arange(blocks * BLOCK, width), (number, width - blocks * BLOCK))
+    some = np.concatenate([some, rest], axis=1)
+    order = np.argpartition(-np.take_along_axis(values, some, axis=1), count - 1, axis=1)
+    return np.sort(np.take_along_axis(some, order[:, :count], axis=1), axis=1)

@@ -11,6 +11,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.rasterize import paint_sources
 from napari_segany.linking.mask_geometry import mask_iou
+from napari_segany.linking.propagation.doubts import confidences_to_check, planes_to_check
 from napari_segany.linking.propagation.spans import PlaneAnswer, Span, SpanResult
 
 Given = Prompt | MaskSet | None
@@ -50,6 +51,10 @@ class PropagatedObject:
         """Why it ends before its first and after its last plane, see :class:`SpanResult`."""
         spans = sorted(self.spans, key=lambda span: -1 if span.first is None else span.first)
         return self.spans[spans[0]].end, self.spans[spans[-1]].end
+
+    def confidences(self, planes: range) -> dict[int, float]:
+        """Return the confidence by plane of a stack, see :func:`confidences_to_check`."""
+        return confidences_to_check(self.answers, self.given, self.spans, planes)
 
     def found(self) -> dict[int, PlaneAnswer]:
         """Return the object on each plane, before it was compared with others."""
@@ -99,14 +104,17 @@ class Propagation:
         """Return the (N, H, W) labels of all planes, with the ids of the objects."""
         return np.stack([self.paint_plane(plane) for plane in self.planes])
 
-    def doubtful(self, below: float) -> list[tuple[float, int, int]]:
-        """Return (confidence, object, plane) of planes below a confidence, the lowest first."""
-        found = [
-            (answer.confidence, i, plane)
-            for i, each in self.objects.items()
-            for plane, answer in each.answers.items()
-            if answer.confidence < below
-        ]
+    def to_check(self, below: float = 0.0) -> list[tuple[float, int, int]]:
+        """Return (confidence, object, plane) of planes that deserve a look, the lowest first.
+
+        They are the three least confident planes of each object, fewer if it was found on fewer,
+        and all others below a confidence. Planes behind ends are among them with a confidence of
+        0.9: there the object was not found, but may be.
+        """
+        found = []
+        for i, each in self.objects.items():
+            known = each.confidences(self.planes)
+            found += [(known[plane], i, plane) for plane in planes_to_check(known, below)]
         return sorted(found)
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:

@@ -147,6 +147,7 @@ class PropagationRun(ABC):
             view = self._view(plane)
             prepared = self._model.prepare(view.embedding)
             for i, mask in needed[plane].items():
+                check(self._should_stop)
                 starts[i].append(Start(plane, mask, Appearance.of(mask, view, prepared)))
         return starts
 

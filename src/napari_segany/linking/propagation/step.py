@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.linking.mask_geometry import diameter, shift_masks
@@ -159,7 +159,7 @@ class PlaneQuestion:
     spacing : float, optional
         Step between planes in pixels of a plane.
     should_stop : callable, optional
-        Polled between prompts.
+        Polled between prompts, and between objects whose pixels or candidates are compared.
     """
 
     model: PromptableModel
@@ -178,10 +178,10 @@ class PlaneQuestion:
         """
         prepared = self.model.prepare(self.view.embedding)
         masks = [predict_mask(each.mask, each.velocity, each.distance) for each in expected]
-        matched = [
-            match_pixels(mask, each.known, self.view, prepared)
-            for each, mask in zip(expected, masks, strict=True)
-        ]
+        matched = []
+        for asked, mask in zip(expected, masks, strict=True):
+            check(self.should_stop)
+            matched.append(match_pixels(mask, asked.known, self.view, prepared))
         likely = [mask if one is None else one for one, mask in zip(matched, masks, strict=True)]
         prompts = [[each] for each in self._first(expected, masks)]
         pools = self._predict(prompts)
@@ -309,6 +309,7 @@ class PlaneQuestion:
         parts = iter(np.split(features, np.cumsum([len(each) for each in places])[:-1]))
         best = []
         for each, mask, pool in zip(expected, masks, pools, strict=True):
+            check(self.should_stop)
             most = self.params.max_shift * diameter(mask) * each.distance
             judged = []
             for one, overlap in zip(pool, compare_shapes(mask, pool, most), strict=True):

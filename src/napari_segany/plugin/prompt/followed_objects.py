@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from napari_segany.linking.propagation.doubts import confidences_to_check, planes_to_check
 from napari_segany.linking.propagation.interrupted import interrupted_objects
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer
@@ -51,8 +52,15 @@ class FollowedObjects:
         self._requests |= dict.fromkeys(result.objects, request)
 
     def keep_arrived(self, request: PropagationRequest) -> None:
-        """Keep what arrived until a request was stopped, of objects without a result."""
-        new = {whole: given for whole, given in request.given.items() if whole not in self._found}
+        """Keep what arrived until a request was stopped, of objects without a whole result.
+
+        Of one that was stopped before, the answers are kept that reach further.
+        """
+        new = {
+            whole: given
+            for whole, given in request.given.items()
+            if whole not in self._found or self._reaches_further(whole)
+        }
         if not any(self.arriving.get(whole) for whole in new):
             return
         arrived = {whole: self.arriving.get(whole, {}).copy() for whole in new}
@@ -60,6 +68,12 @@ class FollowedObjects:
         shared = request.params.max_shared
         self._found |= interrupted_objects(new, arrived, shared, request.spacing)
         self._requests |= dict.fromkeys(new, request)
+
+    def _reaches_further(self, whole: int) -> bool:
+        """Return True if more arrived of an object than was kept when it was stopped before."""
+        known = self._found[whole].answers.values()
+        before = sum(answer.source != "prompt" for answer in known)
+        return self.is_stopped(whole) and len(self.arriving.get(whole, {})) > before
 
     def request_of(self, whole: int) -> PropagationRequest | None:
         """Return the request that the result of an object answers; None without a result."""
@@ -84,6 +98,25 @@ class FollowedObjects:
         known = self._found[whole].answers if whole in self._found else {}
         # The thread that adds answers does not interrupt the copy of a dictionary.
         return {**known, **self.arriving.get(whole, {}).copy()}
+
+    def to_check(self, whole: int, below: float) -> list[int]:
+        """Return the planes of an object that deserve a look, the least confident first.
+
+        Ends are among them once the object is no longer followed.
+
+        Parameters
+        ----------
+        whole : int
+            The object.
+        below : float
+            Confidence below which all planes are among them.
+        """
+        found, request = self._found.get(whole), self._requests.get(whole)
+        if found is None or request is None or self.arriving.get(whole):
+            known = confidences_to_check(self.answers(whole), (), {}, range(0))
+        else:
+            known = found.confidences(request.planes)
+        return planes_to_check(known, below)
 
     def parts(
         self, wholes: Sequence[int], planes: PlaneAxis, prompted: Mapping[int, frozenset[int]]

@@ -18,7 +18,7 @@ from napari_segany.session.through_planes import axes_of
 ACTIONS = {
     "Through planes": "Follow open objects from their prompted planes through all others (W)",
     "Not here": "Say that the object is not on the plane in view, or take it back (O)",
-    "Next doubtful": "Look at the next plane where the result is doubtful (Y)",
+    "Next doubtful": "Look at the next plane where the result is least sure (Y)",
 }
 """Tooltips of the buttons, by their text."""
 
@@ -117,7 +117,7 @@ class ThroughPanel(QWidget):
         )
         self.strip.setVisible(bool(through.count))
         self.buttons["Not here"].setEnabled(through.planes is not None)
-        self.buttons["Next doubtful"].setEnabled(through.is_any_doubtful)
+        self.buttons["Next doubtful"].setEnabled(through.is_any_to_check)
         self.line.setText(describe(through))
         self.line.setVisible(bool(self.line.text()))
 

@@ -297,12 +297,14 @@ class ThroughPlanes:
         return absent
 
     def go_to(self, number: int) -> None:
-        """Show a plane, with the shown object in view if it was found there."""
+        """Show a plane, with the place of the shown object in view."""
         planes, whole, session = self.planes, self.whole, self.sync.open_session()
         if planes is None or whole is None:
             raise InputError("Press Through planes first.")
-        answer = self.answers.get(number)
-        if answer is not None:
+        # On a plane on which it was not found, the place where it was found last.
+        near = min(self.answers, key=lambda known: abs(known - number), default=None)
+        answer = None if near is None else self.answers[near]
+        if answer is not None and answer.mask.area[0]:
             a, b, c, d = answer.mask.boxes[0].tolist()
             center = (a + c) / 2, (b + d) / 2
         else:
@@ -312,30 +314,27 @@ class ThroughPlanes:
     @property
     def doubtful(self) -> list[int]:
         """Planes on which the shown object is doubtful, the least confident first."""
-        whole = self.whole
-        return [] if whole is None else self._doubtful(whole)
+        below, answers = self.params.doubtful, self.answers
+        ranked = sorted((answer.confidence, number) for number, answer in answers.items())
+        return [number for confidence, number in ranked if confidence < below]
 
     @property
-    def is_any_doubtful(self) -> bool:
-        """True if any of the objects is doubtful on a plane."""
-        return any(self._doubtful(whole) for whole in self.wholes)
+    def is_any_to_check(self) -> bool:
+        """True if any of the objects has a plane that deserves a look."""
+        return any(self.to_check(whole) for whole in self.wholes)
 
-    def _doubtful(self, whole: int) -> list[int]:
-        below = [
-            (answer.confidence, number)
-            for number, answer in self.found.answers(whole).items()
-            if answer.confidence < self.params.doubtful
-        ]
-        return [number for _, number in sorted(below)]
+    def to_check(self, whole: int) -> list[int]:
+        """Return the planes of an object that deserve a look, the least confident first."""
+        return self.found.to_check(whole, self.params.doubtful)
 
     def next_doubtful(self) -> int:
-        """Show the next doubtful plane and return its number.
+        """Show the next plane that deserves a look and return its number.
 
         After the last one of an object, the next object that has any is made the active one.
         """
         session, whole, wholes = self.sync.open_session(), self.whole, self.wholes
         at = 0 if whole is None else wholes.index(whole)
-        ranked = [(each, n) for each in (*wholes[at:], *wholes[:at]) for n in self._doubtful(each)]
+        ranked = [(each, n) for each in (*wholes[at:], *wholes[:at]) for n in self.to_check(each)]
         if not ranked:
             raise InputError("No plane is doubtful.")
         here = (whole, self.shown)
@@ -344,6 +343,9 @@ class ThroughPlanes:
         if whole != self.whole:
             session.reopen(next(p.id for p in session.state.parts(whole) if p.commit is None))
         self.go_to(number)
+        seen = self.answers.get(number)
+        end = f"Object {whole} ends before plane {number}. Click on it if it is there."
+        self._tell(f"Object {whole}, plane {number}: {seen.confidence:.2f} sure." if seen else end)
         return number
 
     # Prompts and commits --------------------------------------------------------------------

@@ -198,7 +198,7 @@ class PromptWidget(ImageDock):
         return self.controller.host.through.toggle_absent()
 
     def next_doubtful(self) -> int:
-        """Show the next plane on which the followed object is doubtful; return its number."""
+        """Show the next plane that deserves a look, the least sure first; return its number."""
         return self.controller.host.through.next_doubtful()
 
     def take_labels(
