@@ -43,6 +43,8 @@ GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "grid": AutomaticParams,
     "adaptive": lambda: AutomaticParams(strategy="adaptive"),
     "finder": FinderParams,
+    "finder-two-views": lambda: FinderParams(views=2),
+    "finder-better-outline": lambda: FinderParams(outlines="better"),
     "finder-best": lambda: FinderParams(mask_source="best"),
     "finder-hybrid": lambda: FinderParams(grid_points_per_side=32),
     "finder-model": lambda: FinderParams(mask_source="model"),
