@@ -45,10 +45,12 @@ GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "finder": FinderParams,
     "finder-two-views": lambda: FinderParams(views=2),
     "finder-better-outline": lambda: FinderParams(outlines="better"),
-    "finder-best": lambda: FinderParams(mask_source="best"),
+    "finder-best": lambda: FinderParams(mask_source="best", outlines="better"),
     "finder-hybrid": lambda: FinderParams(grid_points_per_side=32),
     "finder-model": lambda: FinderParams(mask_source="model"),
-    "finder-no-negatives": lambda: FinderParams(mask_source="best", negative_points=0),
+    "finder-no-negatives": lambda: FinderParams(
+        mask_source="best", negative_points=0, outlines="better"
+    ),
 }
 """Methods that are generators, with their parameters; the labels are painted with the defaults."""
 

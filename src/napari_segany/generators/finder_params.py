@@ -236,7 +236,7 @@ class FinderParams(FilterRules, GeneratorParams):
             "Views",
             "Show a plane or tile to the model once, or twice: as it is and turned by 180 degrees. "
             "With 2 the mean of both counts, so that objects depend less on where in the frame "
-            "they lie, and most outlines are better. It takes about twice the time.",
+            "they lie. It takes about twice the time.",
             (1, 2),
             advanced=True,
             unset="2 in tiles, 1 on whole planes",

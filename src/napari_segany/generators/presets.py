@@ -30,10 +30,6 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "nuclei or cells": Preset(
             FinderParams(), "Many objects that touch: the finder alone, in about a second."
         ),
-        "nuclei or cells, 2 views": Preset(
-            FinderParams(views=2),
-            "The same, each plane seen twice: better outlines of most kinds in twice the time.",
-        ),
         "organelles or EM": Preset(
             FinderParams(grid_points_per_side=16),
             "Objects of many kinds and sizes: the finder, and a grid where it sees nothing.",

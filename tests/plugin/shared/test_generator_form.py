@@ -226,9 +226,7 @@ def test_what_no_finder_can_do_is_not_offered(
     assert all(offered().values()), "nothing is known before there is a model"
     form.follow_model(tiny_model)
     shut = {name for name, is_open in offered().items() if not is_open}
-    finder = {name for name, each in PRESETS.items() if isinstance(each.params, FinderParams)}
-    assert len(finder) == 3
-    assert shut == {"finder", "decoder", *finder}
+    assert shut == {"finder", "decoder", "nuclei or cells", "organelles or EM"}
     tip = form.preset.itemData(0, 3)
     assert tip == "No finder fits tiny."
     use_squares(monkeypatch)
