@@ -43,10 +43,14 @@ GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "grid": AutomaticParams,
     "adaptive": lambda: AutomaticParams(strategy="adaptive"),
     "finder": FinderParams,
-    "finder-best": lambda: FinderParams(mask_source="best"),
+    "finder-two-views": lambda: FinderParams(views=2),
+    "finder-better-outline": lambda: FinderParams(outlines="better"),
+    "finder-best": lambda: FinderParams(mask_source="best", outlines="better"),
     "finder-hybrid": lambda: FinderParams(grid_points_per_side=32),
     "finder-model": lambda: FinderParams(mask_source="model"),
-    "finder-no-negatives": lambda: FinderParams(mask_source="best", negative_points=0),
+    "finder-no-negatives": lambda: FinderParams(
+        mask_source="best", negative_points=0, outlines="better"
+    ),
 }
 """Methods that are generators, with their parameters; the labels are painted with the defaults."""
 

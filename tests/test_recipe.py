@@ -60,16 +60,37 @@ def test_tiles_of_recipes_without_views_are_seen_once() -> None:
     )
     assert Recipe.from_json(new.to_json()) == new
     values = json.loads(new.to_json())
-    del values["params"]["views"]
+    del values["params"]["views"], values["params"]["outlines"]
     before = Recipe.from_json(json.dumps(values))
-    assert before == dataclasses.replace(new, params=FinderParams(views=1))
+    assert before == dataclasses.replace(new, params=FinderParams(views=1, outlines="better"))
     # Planes as a whole are seen once anyway, and their recipes are what they were.
     del values["tiles"]
     whole = Recipe.from_json(json.dumps(values))
-    assert whole.params == FinderParams()
+    assert whole.params == FinderParams(outlines="better")
+    values["params"]["outlines"] = "better"
     assert json.loads(whole.to_json()) == values
     asked = dataclasses.replace(whole, params=FinderParams(views=2))
     assert Recipe.from_json(asked.to_json()) == asked
+
+
+@pytest.mark.parametrize(
+    ("tiles", "views", "outlines"),
+    [
+        *((False, None, "better"), (False, 1, "better"), (False, 2, "between")),
+        *((True, None, "between"), (True, 1, "better"), (True, 2, "between")),
+    ],
+)
+def test_recipes_without_outlines_draw_them_as_they_did(
+    tiles: bool, views: int | None, outlines: str
+) -> None:
+    """Outlines lay between two bounds where the finder looked twice, and at the better one else."""
+    size = TileParams(object_size=20).resolved(FinderParams())
+    recipe = Recipe("m", "0", FinderParams(views=views), tiles=size if tiles else None)
+    values = json.loads(recipe.to_json())
+    assert values["params"].pop("outlines") == "between"
+    before = Recipe.from_json(json.dumps(values))
+    assert before.params == FinderParams(views=views, outlines=outlines)  # type: ignore[arg-type]
+    assert Recipe.from_json(before.to_json()) == before
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"recipe"', "{}", "null", "\ufeff", "PK\x03"])

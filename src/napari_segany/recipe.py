@@ -259,9 +259,8 @@ class Recipe:
             names = set(given) if isinstance(given, dict) else set()
             if unknown := names - {f.name for f in fields(known)}:
                 raise InputError(f"{what}: {', '.join(sorted(unknown))}.")
-        # Tiles of recipes that say nothing about views were seen once.
-        if values.get("tiles") and kind is FinderParams and isinstance(values.get("params"), dict):
-            values["params"].setdefault("views", 1)
+        if kind is FinderParams and isinstance(values.get("params"), dict):
+            _complete_earlier(values["params"], bool(values.get("tiles")))
         # Read apart from the rest, because their type depends on the tag.
         params = {name: values.pop(name) for name in ("params",) if name in values}
         known_params = from_json(
@@ -327,6 +326,15 @@ class Recipe:
             for name in here
             if getattr(self, name) and getattr(self, name) != here[name]
         ]
+
+
+def _complete_earlier(params: dict[str, Any], in_tiles: bool) -> None:
+    """Add to a finder's parameters what earlier versions did and did not write down."""
+    if in_tiles:
+        params.setdefault("views", 1)
+    seen = params.get("views")
+    twice = seen == 2 or (in_tiles and seen is None)
+    params.setdefault("outlines", "between" if twice else "better")
 
 
 def _params_type(params: Any) -> type[GeneratorParams]:

@@ -498,6 +498,21 @@ def test_two_views_show_the_turned_plane_as_well(find: Find, oracle: Oracle) -> 
     assert oracle.seen == [(100, 128)]
 
 
+@pytest.mark.parametrize("views", [1, 2])
+def test_outlines_end_between_the_bounds(find: Find, noisy: FinderParams, views: int) -> None:
+    """Both bounds give the same regions; each lies between what its bounds would give."""
+    params = replace(noisy, mask_source="region", grid_points_per_side=0, box_nms_thresh=1.0)
+    params = replace(params, crop_n_layers=0, views=views, pred_iou_thresh=0.0)
+    between, better = (
+        find(replace(params, outlines=each), noise((128, 128))).all_candidates
+        for each in ("between", "better")
+    )
+    assert np.array_equal(between.predicted_iou, better.predicted_iou)
+    assert not np.array_equal(between.area, better.area)
+    default = find(replace(params, outlines=FinderParams().outlines), noise((128, 128)))
+    assert is_same(default.all_candidates, between)
+
+
 def test_two_views_depend_less_on_how_a_plane_lies(find: Find, noisy: FinderParams) -> None:
     """Turned by 180 degrees, a plane has the same objects; seen once, it has others."""
     plane = noise((128, 128))

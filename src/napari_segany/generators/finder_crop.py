@@ -133,11 +133,11 @@ class CropSearch:
         # Most of the memory of an embedding, and not needed any more.
         embedding = embedding.without_stages()
         check(self.should_stop)
-        twice, stop = self.params.views == 2, self.should_stop
-        if twice:
+        between, stop = self.params.outlines == "between", self.should_stop
+        if self.params.views == 2:
             maps = with_turned_view(maps, self.model, self.finder, pixels, stop)
         proposals = propose_regions(
-            maps, self.quality, LEAST_REGION, between=twice, should_stop=stop
+            maps, self.quality, LEAST_REGION, between=between, should_stop=stop
         )
         return SeenCrop(embedding, maps, proposals)
 

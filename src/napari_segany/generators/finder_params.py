@@ -38,6 +38,9 @@ TILE_VIEWS = 2
 GridScores = Literal["estimate", "model"]
 """Scores of masks at points of the coarse grid: the finder's estimate, the model's own."""
 
+Outlines = Literal["between", "better"]
+"""Ends of regions: between two bounds of the foreground, or at the better one of both."""
+
 MaskSource = Literal["region", "best", "model"]
 """Masks that objects get: the finder's region, the better of both, the model's answer."""
 
@@ -232,11 +235,22 @@ class FinderParams(FilterRules, GeneratorParams):
         metadata=integer(
             "Views",
             "Show a plane or tile to the model once, or twice: as it is and turned by 180 degrees. "
-            "With 2 the mean of both counts, and outlines lie between two bounds, so that objects "
-            "depend less on where in the frame they lie. It takes about twice the time.",
+            "With 2 the mean of both counts, so that objects depend less on where in the frame "
+            "they lie. It takes about twice the time.",
             (1, 2),
             advanced=True,
             unset="2 in tiles, 1 on whole planes",
+        ),
+    )
+    outlines: Outlines = field(
+        default="between",
+        metadata=choice(
+            "Outlines",
+            "End the finder's masks between two bounds of the foreground, the nearer to one the "
+            "better they are expected to be there, or at the better bound, as earlier versions did "
+            "in one view.",
+            {"between": "between two bounds", "better": "at the better bound"},
+            advanced=True,
         ),
     )
 

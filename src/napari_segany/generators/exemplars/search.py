@@ -126,7 +126,9 @@ class ExemplarGenerator:
         if examples.finder:
             generator = FinderGenerator(
                 # Without bounds, as likeness decides.
-                FinderParams(finder=examples.finder, pred_iou_thresh=0.0, min_area=0)
+                FinderParams(
+                    finder=examples.finder, pred_iou_thresh=0.0, min_area=0, outlines="better"
+                )
             )
             regions = KNOWN.get(
                 key_of(model, examples.finder, plane, region),

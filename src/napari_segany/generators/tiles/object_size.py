@@ -102,8 +102,8 @@ def estimate_object_size(
     """
     rules = params_in_tile(check_rules(params))
     if isinstance(rules, FinderParams):
-        # One view tells the size as well.
-        rules = replace(rules, views=1)
+        # One view tells the size as well, and what is chosen by it was measured so.
+        rules = replace(rules, views=1, outlines="better")
     places = _places(read, shape)
 
     def look(side: int) -> list[Look]:
