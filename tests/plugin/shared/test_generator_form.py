@@ -93,6 +93,20 @@ def test_every_parameter_has_a_control_with_its_label_and_help(form: GeneratorFo
             assert not label.isHidden()
 
 
+def test_controls_of_a_strategy_are_made_when_it_is_chosen(qtbot: Any) -> None:
+    form = GeneratorForm()
+    qtbot.addWidget(form)
+    # The grid is shown until there is a model; the control of the finder follows the model.
+    shown = (AutomaticParams, FinderParams)
+    made = {cls: each.made - {"strategy"} for cls, each in form._forms.items()}
+    assert not any(names for cls, names in made.items() if cls not in shown)
+    text = form._forms[TextParams]
+    form.strategy.setCurrentIndex(form.strategy.findData(TextParams.strategy))
+    assert text.made == {"strategy", "text", "text_model", "text_threshold"}
+    text.fold.expand()
+    assert text.made == {each.name for each in dataclasses.fields(TextParams)}
+
+
 def test_controls_of_other_strategies_are_hidden(form: GeneratorForm) -> None:
     form.params = AutomaticParams()
     mask_source = form._forms[FinderParams].controls["mask_source"]
