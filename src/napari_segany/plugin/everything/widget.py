@@ -10,7 +10,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.presets import PRESETS
 from napari_segany.generators.protocol import GeneratorParams
@@ -19,6 +18,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
 from napari_segany.plugin.everything.alike import AlikeActions
 from napari_segany.plugin.everything.controller import EverythingController
+from napari_segany.plugin.everything.correct_actions import CorrectActions
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
@@ -30,10 +30,8 @@ from napari_segany.plugin.everything.sort_actions import SortActions
 from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.tile_actions import TileActions
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
-from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.image_dock import ImageDock
-from napari_segany.plugin.shared.opening import open_dock, open_then
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
@@ -214,35 +212,7 @@ class EverythingWidget(ImageDock):
         Its point is set. Its commit replaces the found object in the labels of "Make labels", which
         are made now if there are none, and has the same label.
         """
-        self._begin_correction()
-        return [*self._correct_in_parts(open_dock(self.viewer, "Prompt"), "set_image")][-1]
-
-    def _begin_correction(self) -> None:
-        """Make labels to correct if there are none."""
-        if self.review.selected is None:
-            raise InputError("Select an object first, for example the most doubtful one.")
-        if self.controller.made is None:
-            self.make_labels()
-
-    def _correct_in_parts(self, widget: Any, open_image: str) -> Iterator[Any]:
-        """Open the selected object in a Prompt dock; yield after each part, at last the dock."""
-        selected = self.review.selected
-        if self.model is not None:
-            widget.model = self.model
-        _, view = self.controller.opened()
-        seen = {"contrast": view.limits or "stretch", "others": view.others}
-        yield getattr(widget, open_image)(view.layer, channels=view.channels, **seen)
-        self.review.correct(selected, widget)
-        yield widget
-
-    def _correct_in_turns(self) -> None:
-        self._begin_correction()
-
-        def go_on(widget: Any) -> None:
-            parts = self._correct_in_parts(widget, "choose_image")
-            do_in_turns(self.jobs, "correct", parts, self.message.say_error)
-
-        open_then(self.viewer, "Prompt", go_on)
+        return self._correcting.correct()
 
     def make_labels(self, wait: bool = True) -> Any:
         """Add a labels layer of the kept masks with scores and recipe, and return it.
@@ -366,6 +336,7 @@ class EverythingWidget(ImageDock):
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
         self.alike = AlikeActions(self, self.controller, form)
         self.tiles = TileActions(self, self.controller, form.tiles, self.review)
+        self._correcting = CorrectActions(self, self.review)
         self.sort = SortActions(self, self.controller, self.review, form.sort)
         self.loader = RecipeLoader(form, self.controller)
         yield
@@ -382,7 +353,7 @@ class EverythingWidget(ImageDock):
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,
-            "Correct": self._correct_in_turns,
+            "Correct": self._correcting.correct_in_turns,
             "Make labels": lambda: self.make_labels(wait=False),
             "Change filters": self.filter_again,
             "Make volume": self.make_volume,
