@@ -98,7 +98,7 @@ class EverythingForm(QWidget):
 
     def make(
         self, image: list[tuple[str, Part]], picker: ModelPicker, progress: ProgressPanel
-    ) -> Iterator[object]:
+    ) -> Iterator[None]:
         """Make the controls; yield after each part, so that the window can do other things.
 
         Parameters

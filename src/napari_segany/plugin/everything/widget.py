@@ -67,7 +67,7 @@ class EverythingWidget(ImageDock):
         if at_once:
             deque(self._making, 0)
 
-    def _make(self) -> Iterator[object]:
+    def _make(self) -> Iterator[None]:
         """Make the dock; yield after each part."""
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.review = ObjectReview(self.controller)
@@ -327,7 +327,7 @@ class EverythingWidget(ImageDock):
 
     # Building -------------------------------------------------------------------------------
 
-    def _build(self) -> Iterator[object]:
+    def _build(self) -> Iterator[None]:
         self.form = form = EverythingForm()
         yield from form.make(self.setup_rows, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region

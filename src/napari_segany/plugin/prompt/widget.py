@@ -81,7 +81,7 @@ class PromptWidget(ImageDock):
         if at_once:
             deque(self._making, 0)
 
-    def _make(self) -> Iterator[object]:
+    def _make(self) -> Iterator[None]:
         """Make the dock; yield after each part."""
         self.asks_on_close = True
         self._is_settled = False

@@ -49,7 +49,8 @@ class ImageDock(ModelDock):
     @classmethod
     def in_parts(cls, *args: Any) -> Iterator[Any]:
         """Yield the dock after each part of making it; a script makes it at once."""
-        made: Any = cls(*args, at_once=False)
+        begin: Any = cls
+        made = begin(*args, at_once=False)
         yield made
         for _ in made._making:
             yield made
