@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow
 
 import napari_segany
 from napari_segany.plugin.shared import opening
-from napari_segany.plugin.shared.opening import LoadingDock, open_dock, open_then
+from napari_segany.plugin.shared.opening import LoadingDock, find_dock, open_dock, open_then
 
 PACKAGE = Path(napari_segany.__file__).parent
 LARGE = {"torch", "pandas", "skimage", "tifffile", "zarr", "transformers"}
@@ -182,9 +182,12 @@ def test_a_dock_is_found_however_it_was_opened(viewer: ViewerModel, qtbot: Any) 
     for title in ("Prompt (Segment Anything)", "Prompt (napari-segany)"):
         fake: Any = SimpleNamespace(window=SimpleNamespace(dock_widgets={title: content}))
         # There is no method to open another one.
-        assert open_dock(fake, "Prompt") is content
+        assert find_dock(fake, "Prompt") is open_dock(fake, "Prompt") is content
         open_then(fake, "Prompt", seen.append)
     assert seen == [content, content]
+    assert find_dock(SimpleNamespace(window=SimpleNamespace(dock_widgets={})), "Prompt") is None
+    # A model of a viewer has no window.
+    assert find_dock(viewer, "Prompt") is None
 
 
 def test_a_missing_dock_is_opened_as_the_menu_does(

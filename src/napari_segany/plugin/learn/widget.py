@@ -16,7 +16,7 @@ from napari_segany.plugin.learn.ranking import Ranking
 from napari_segany.plugin.learn.sources import Additions
 from napari_segany.plugin.learn.trainings import Trainings
 from napari_segany.plugin.shared.dock import ModelDock
-from napari_segany.plugin.shared.opening import open_dock, open_then
+from napari_segany.plugin.shared.opening import find_dock, open_dock, open_then
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.training.project import Project
 from napari_segany.training.project_folder import ProjectFolder
@@ -25,9 +25,6 @@ from napari_segany.weights.finders import installed_finders
 
 if TYPE_CHECKING:
     import napari.viewer
-
-PROMPT = "Prompt (napari-segany)"
-"""Name of the Prompt dock in napari's window."""
 
 
 class LearnWidget(ModelDock):
@@ -286,9 +283,8 @@ class LearnWidget(ModelDock):
     @property
     def _prompt_dock(self) -> Any:
         """The Prompt dock if it works on the image of this dock, else None."""
-        window = getattr(self.viewer, "window", None)
-        found = None if window is None else window.dock_widgets.get(PROMPT)
-        if found is None or getattr(found, "controller", None) is None:
+        found = find_dock(self.viewer, "Prompt")
+        if found is None or found.controller is None:
             return None
         return found if found.image_layer in self.controller.layers.own else None
 

@@ -253,6 +253,12 @@ def open_dock(viewer: Any, name: str) -> Any:
     return widget.finish() if isinstance(widget, LoadingDock) else widget
 
 
+def find_dock(viewer: Any, name: str) -> Any:
+    """Return the content of an open dock of this plugin; None without one, or without a window."""
+    widget = _find(getattr(viewer, "window", None), name)
+    return None if isinstance(widget, LoadingDock) else widget
+
+
 def open_then(viewer: Any, name: str, act: Callable[[Any], object]) -> None:
     """Open a dock as the menu does, or find the open one, and call a function with its content.
 
@@ -274,14 +280,20 @@ def open_then(viewer: Any, name: str, act: Callable[[Any], object]) -> None:
 def _open_loading(viewer: Any, name: str) -> Any:
     """Return what is in a dock: its content, or what stands in for it until that is made."""
     window = viewer.window
-    for title in TITLES:
-        widget = window.dock_widgets.get(title.format(name))
-        if widget is not None:
-            dock = canvas_room.dock_of(widget)
-            if dock is not None:
-                dock.show()
-                dock.raise_()
-            return widget
-    loading = DOCKS[name](getattr(viewer, "__wrapped__", viewer))
-    window.add_dock_widget(loading, name=TITLES[0].format(name), tabify=True)
-    return loading
+    widget = _find(window, name)
+    if widget is None:
+        loading = DOCKS[name](getattr(viewer, "__wrapped__", viewer))
+        window.add_dock_widget(loading, name=TITLES[0].format(name), tabify=True)
+        return loading
+    dock = canvas_room.dock_of(widget)
+    if dock is not None:
+        dock.show()
+        dock.raise_()
+    return widget
+
+
+def _find(window: Any, name: str) -> Any:
+    docks = {} if window is None else window.dock_widgets
+    return next(
+        (docks[title] for title in (t.format(name) for t in TITLES) if title in docks), None
+    )
