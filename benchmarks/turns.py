@@ -294,7 +294,7 @@ def batch(tour: Tour) -> None:
 
 def others(tour: Tour) -> None:
     """Open the docks that are left."""
-    for name in ("Evaluate", "Models"):
+    for name in ("Evaluate", "Learn", "Models"):
         tour.open_dock(name)
 
 

@@ -8,6 +8,9 @@ from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.shared.opening import open_dock, open_then
 
+IN_TURNS = "choose_image"
+"""Method of the Prompt dock that opens an image in turns of the event loop."""
+
 
 class CorrectActions:
     """Opens the object under review in the Prompt dock.
@@ -41,7 +44,7 @@ class CorrectActions:
         self._make_labels()
 
         def go_on(prompt: Any) -> None:
-            parts = self._open_object(prompt, "choose_image")
+            parts = self._open_object(prompt, IN_TURNS)
             do_in_turns(dock.jobs, "correct", parts, dock.message.say_error)
 
         open_then(dock.viewer, "Prompt", go_on)
@@ -65,5 +68,7 @@ class CorrectActions:
         _, view = dock.controller.opened()
         seen = {"contrast": view.limits or "stretch", "others": view.others}
         yield getattr(prompt, open_image)(view.layer, channels=view.channels, **seen)
+        if open_image == IN_TURNS:
+            yield from prompt.controller.host.gradual.until_added()
         self._review.correct(selected, prompt)
         yield prompt

@@ -157,6 +157,8 @@ class LearnWidget(ModelDock):
         if self.model is not None:
             widget.model = self.model
         yield getattr(widget, open_image)(layers.image)
+        if open_image == "choose_image":
+            yield from widget.controller.host.gradual.until_added()
         widget.controller.commit_into(layers.labels)
         widget.reset_choices()
         yield widget
