@@ -236,7 +236,7 @@ DOCKS: dict[str, type[LoadingDock]] = {
 """Class of each dock, by its name in the menu."""
 
 TITLES = "{} (Segment Anything)", "{} (napari-segany)"
-"""What napari calls a dock that was opened by the menu, and one that a script opened."""
+"""Names that napari gives to a dock that the menu opened, and to one that a script opened."""
 
 
 def open_dock(viewer: Any, name: str) -> Any:
