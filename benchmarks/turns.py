@@ -254,7 +254,14 @@ def everything(tour: Tour) -> None:
     tour.step("uncertain", dock.next_uncertain, idle)
     tour.step("slider", lambda: dock.sliders.solidity.setValue(0.9), idle)
     tour.step("make labels", dock.make_labels, idle)
-    tour.step("correct", dock.form.buttons["Correct"].click, idle)
+
+    def is_open() -> bool:
+        docks = tour.viewer.window.dock_widgets
+        prompt = docks.get("Prompt (Segment Anything)")
+        session = getattr(prompt, "session", None)
+        return session is not None and session.state.open and not prompt.jobs.busy
+
+    tour.step("correct", dock.form.buttons["Correct"].click, is_open)
 
 
 def tracks(tour: Tour) -> None:
@@ -287,7 +294,7 @@ def batch(tour: Tour) -> None:
 
 def others(tour: Tour) -> None:
     """Open the docks that are left."""
-    for name in ("Evaluate", "Models"):
+    for name in ("Evaluate", "Learn", "Models"):
         tour.open_dock(name)
 
 

@@ -15,6 +15,11 @@ from napari_segany.batch.manifest import ResultStore
 from napari_segany.batch.report import read_strategies
 from napari_segany.cli.main import main
 
+NO_FINDER = (
+    "No finder was trained for tiny: strategy 'grid', the method of the Segment Anything paper."
+)
+"""Line about a model without a finder."""
+
 
 @pytest.fixture
 def image(tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -39,7 +44,7 @@ def test_the_finder_is_the_default_where_it_fits(
     command = ["segment", str(image), "-o", str(out)]
     assert main([*command, "--min-solidity", "0.5"]) == 0
     said = capsys.readouterr().err
-    assert said.count("Finder for tiny: all cells in one pass. Strategy 'grid' is") == 1
+    assert said.count("in one pass, with the finder trained for tiny. Choose strategy 'grid'") == 1
     params = FinderParams(finder=SHA256, pred_iou_thresh=0.5, min_area=10, min_solidity=0.5)
     assert read_recipe(out).params == params
     labels = tifffile.imread(out / "a_labels.ome.tif")
@@ -55,7 +60,7 @@ def test_the_finder_is_the_default_where_it_fits(
 def test_the_grid_is_the_default_elsewhere(image: Path, tmp_path: Path, capsys: Any) -> None:
     command = ["segment", str(image), "-o", str(tmp_path / "out"), "--pred-iou-thresh", "0.5"]
     assert main(command) == 0
-    assert "No finder fits tiny: strategy 'grid', the published way." in capsys.readouterr().err
+    assert NO_FINDER in capsys.readouterr().err
     params = read_recipe(tmp_path / "out").params
     assert isinstance(params, AutomaticParams)
     assert params.pred_iou_thresh == 0.5
@@ -107,7 +112,7 @@ def test_scores_are_those_of_the_models_strategy(
     assert "No finder fits tiny: strategy 'grid'" in said
     use_squares(monkeypatch)
     after, said = score()
-    assert "Finder for tiny" in said
+    assert "the finder trained for tiny" in said
     about = json.loads((tmp_path / "scores" / "evaluation.json").read_text(encoding="utf-8"))
     assert about["params"]["tiny"]["finder"] == SHA256
     assert after == 1 > before, "results of another strategy are not taken for these"

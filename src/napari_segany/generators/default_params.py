@@ -56,5 +56,11 @@ class DefaultParams(GeneratorParams):
 def describe_choice(model: str, strategy: str) -> str:
     """Return a line that says which strategy was chosen for a model, by its name."""
     if strategy == FinderParams.strategy:
-        return f"Finder for {model}: all cells in one pass. Strategy 'grid' is the published way."
-    return f"No finder fits {model}: strategy {strategy!r}, the published way."
+        return (
+            f"Finds all objects in one pass, with the finder trained for {model}. "
+            "Choose strategy 'grid' for the method of the Segment Anything paper."
+        )
+    return (
+        f"No finder was trained for {model}: strategy {strategy!r}, "
+        "the method of the Segment Anything paper."
+    )

@@ -270,7 +270,9 @@ def test_the_strategy_is_left_to_the_model_until_one_is_chosen(
     assert widget.options.params == DefaultParams()
     assert "--strategy" not in widget.copy_command()
     widget.model = tiny_model
-    assert widget.search.line.text().startswith("Finder for tiny: all cells in one pass.")
+    assert widget.search.line.text().startswith(
+        "Finds all objects in one pass, with the finder trained for tiny."
+    )
     (outcome,) = widget.start(wait=True)
     assert (outcome.state, outcome.objects) == ("done", 6)
     recipe = read_recipe(tmp_path / "out" / "a_recipe.json")

@@ -276,7 +276,9 @@ def finder(widget: EverythingWidget, tiny_model: Any, monkeypatch: Any) -> Every
 def test_the_finder_is_used_and_told_where_it_fits(
     finder: EverythingWidget, tiny_model: Any
 ) -> None:
-    assert finder.search.line.text().startswith("Finder for tiny: all cells in one pass.")
+    assert finder.search.line.text().startswith(
+        "Finds all objects in one pass, with the finder trained for tiny."
+    )
     assert isinstance(finder.params, FinderParams)
     assert len(finder.find(wait=True)) == 6
     assert finder.message.text() == "6 objects, found by strategy 'finder'."

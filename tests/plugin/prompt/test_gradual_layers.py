@@ -123,3 +123,17 @@ def test_a_session_that_ends_meanwhile_adds_no_more_layers(
     while turns.delayed:
         turns.turn()
     assert names(viewer) == ["image"]
+
+
+def test_work_in_turns_waits_for_the_last_layer(controller: PromptController, turns: Turns) -> None:
+    choose(controller)
+    waited = 0
+    for _ in controller.host.gradual.until_added():
+        prompts = controller.sync.prompts
+        assert prompts is None or not prompts.complete
+        turns.turn()
+        waited += 1
+    assert waited > 2
+    assert controller.sync.prompts.complete
+    # A script waits for nothing.
+    assert not list(controller.host.gradual.until_added())

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QListView,
     QPushButton,
-    QScrollArea,
     QSpinBox,
     QWidget,
 )
@@ -20,6 +19,7 @@ from tests.plugin.windows import needs_a_display
 from napari_segany.plugin.shared.accessible_names import is_focusable, name_controls, name_of
 from napari_segany.plugin.shared.controls import column, form, panel, with_tip
 from napari_segany.plugin.shared.fold import Fold
+from napari_segany.plugin.shared.scroll_panel import ScrollPanel
 
 DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Learn", "Evaluate", "Models")
 
@@ -104,9 +104,7 @@ def tab_stops(dock: QWidget) -> list[QWidget]:
 def scrolled_by(widget: QWidget, dock: QWidget) -> QWidget | None:
     """Return the scroll area of the dock that a widget lies in."""
     around = widget.parentWidget()
-    while around is not dock and not (
-        isinstance(around, QScrollArea) and around.parentWidget() is dock
-    ):
+    while around is not dock and not isinstance(around, ScrollPanel):
         around = around.parentWidget()
     return None if around is dock else around
 

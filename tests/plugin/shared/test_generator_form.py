@@ -18,8 +18,14 @@ from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.presets import PRESETS
+from napari_segany.generators.text_params import TextParams
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.weights.catalog import CATALOG
+
+NO_FINDER = (
+    "No finder was trained for tiny: strategy 'grid', the method of the Segment Anything paper."
+)
+"""Line about a model without a finder."""
 
 
 @pytest.fixture
@@ -91,6 +97,20 @@ def test_every_parameter_has_a_control_with_its_label_and_help(form: GeneratorFo
             assert label.text() == info.label
             assert not control.isHidden()
             assert not label.isHidden()
+
+
+def test_controls_of_a_strategy_are_made_when_it_is_chosen(qtbot: Any) -> None:
+    form = GeneratorForm()
+    qtbot.addWidget(form)
+    # The grid is shown until there is a model; the control of the finder follows the model.
+    shown = (AutomaticParams, FinderParams)
+    made = {cls: each.made - {"strategy"} for cls, each in form._forms.items()}
+    assert not any(names for cls, names in made.items() if cls not in shown)
+    text = form._forms[TextParams]
+    form.strategy.setCurrentIndex(form.strategy.findData(TextParams.strategy))
+    assert text.made == {"strategy", "text", "text_model", "text_threshold"}
+    text.fold.expand()
+    assert text.made == {each.name for each in dataclasses.fields(TextParams)}
 
 
 def test_controls_of_other_strategies_are_hidden(form: GeneratorForm) -> None:
@@ -168,7 +188,7 @@ def test_the_model_decides_until_somebody_does(form: GeneratorForm, tiny_model: 
     form.follow_model(tiny_model)
     assert form.choice == DefaultParams()
     assert form.params == AutomaticParams()
-    assert form.line.text() == "No finder fits tiny: strategy 'grid', the published way."
+    assert form.line.text() == NO_FINDER
 
 
 def test_the_finder_is_the_default_where_it_fits(
@@ -179,7 +199,9 @@ def test_the_finder_is_the_default_where_it_fits(
     assert form.params == FinderParams()
     assert form.choice == DefaultParams()
     assert form.preset.currentText() == "nuclei or cells"
-    assert form.line.text().startswith("Finder for tiny: all cells in one pass.")
+    assert form.line.text().startswith(
+        "Finds all objects in one pass, with the finder trained for tiny."
+    )
     form.follow_model(None)
     assert form.params == AutomaticParams()
     form.follow_model(tiny_model)
@@ -264,7 +286,9 @@ def test_the_default_of_the_model_that_will_be_loaded_is_shown(
     form.follow_model(None, "auto")
     assert form.params == FinderParams()
     assert form.choice == DefaultParams()
-    assert form.line.text().startswith("Finder for minisam: all cells in one pass.")
+    assert form.line.text().startswith(
+        "Finds all objects in one pass, with the finder trained for minisam."
+    )
     form.follow_model(None, "sam_vit_b")
     assert form.params == AutomaticParams()
     assert "if one fits" in form.line.text()

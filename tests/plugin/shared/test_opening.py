@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow
 
 import napari_segany
-from napari_segany.plugin.shared.opening import LoadingDock, open_dock
+from napari_segany.plugin.shared import opening
+from napari_segany.plugin.shared.opening import LoadingDock, find_dock, open_dock, open_then
 
 PACKAGE = Path(napari_segany.__file__).parent
 LARGE = {"torch", "pandas", "skimage", "tifffile", "zarr", "transformers"}
@@ -156,8 +158,9 @@ def test_who_opens_a_dock_that_is_loading_gets_its_content(
     dock = put(SmallDock(viewer), panel)
 
     class Window:
-        def add_plugin_dock_widget(self, plugin: str, name: str, tabify: bool) -> Any:
-            return panel, panel.widget()
+        @property
+        def dock_widgets(self) -> Any:
+            return {"Small (Segment Anything)": panel.widget()}
 
     class Viewer:
         window = Window()
@@ -170,6 +173,44 @@ def test_who_opens_a_dock_that_is_loading_gets_its_content(
     # An open dock is found, too.
     assert open_dock(Viewer(), "Small") is content
     del dock
+
+
+def test_a_dock_is_found_however_it_was_opened(viewer: ViewerModel, qtbot: Any) -> None:
+    content = Content(viewer)
+    qtbot.addWidget(content)
+    seen: list[Any] = []
+    for title in ("Prompt (Segment Anything)", "Prompt (napari-segany)"):
+        fake: Any = SimpleNamespace(window=SimpleNamespace(dock_widgets={title: content}))
+        # There is no method to open another one.
+        assert find_dock(fake, "Prompt") is open_dock(fake, "Prompt") is content
+        open_then(fake, "Prompt", seen.append)
+    assert seen == [content, content]
+    assert find_dock(SimpleNamespace(window=SimpleNamespace(dock_widgets={})), "Prompt") is None
+    # A model of a viewer has no window.
+    assert find_dock(viewer, "Prompt") is None
+
+
+def test_a_missing_dock_is_opened_as_the_menu_does(
+    viewer: ViewerModel, panel: QDockWidget, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(opening.DOCKS, "Small", SmallDock)
+    titles: list[str] = []
+
+    def add(dock: Any, name: str, tabify: bool) -> None:
+        put(dock, panel)
+        titles.append(name)
+
+    fake: Any = SimpleNamespace(
+        __wrapped__=viewer, window=SimpleNamespace(dock_widgets={}, add_dock_widget=add)
+    )
+    seen: list[Any] = []
+    monkeypatch.setattr(Content, "jobs", SimpleNamespace(call_later=lambda _, act: act()), False)
+    open_then(fake, "Small", seen.append)
+    # The content is made in later turns of the event loop.
+    assert titles == ["Small (Segment Anything)"]
+    assert not made
+    qtbot.waitUntil(lambda: bool(seen), timeout=60_000)
+    assert seen == made == [panel.widget()]
 
 
 def test_further_docks_of_the_menu_are_tabs_of_the_first(

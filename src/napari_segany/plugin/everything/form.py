@@ -1,6 +1,6 @@
 """Controls of the Everything dock in the order of the work: search, filter, review."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from napari.layers import Labels, Shapes
@@ -58,16 +58,7 @@ OF_MASKS = ("Masks as stack", "Save…", "Copy as command line", "Copy as Python
 
 
 class EverythingForm(QWidget):
-    """Controls of the Everything dock.
-
-    Parameters
-    ----------
-    image : list of tuple
-        Labelled controls that choose image, channels and model.
-    picker : ModelPicker
-        Control that chooses the model, which the strategies follow.
-    progress : ProgressPanel
-        Bar with the time left.
+    """Controls of the Everything dock; :meth:`make` makes them.
 
     Attributes
     ----------
@@ -105,10 +96,20 @@ class EverythingForm(QWidget):
         Buttons below everything that scrolls.
     """
 
-    def __init__(
+    def make(
         self, image: list[tuple[str, Part]], picker: ModelPicker, progress: ProgressPanel
-    ) -> None:
-        super().__init__()
+    ) -> Iterator[None]:
+        """Make the controls; yield after each part, so that the window can do other things.
+
+        Parameters
+        ----------
+        image : list of tuple
+            Labelled controls that choose image, channels and model.
+        picker : ModelPicker
+            Control that chooses the model, which the strategies follow.
+        progress : ProgressPanel
+            Bar with the time left.
+        """
         self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in BUTTONS.items()}
         self.setup = SetupFold("Choose an image", panel(form(image)))
         self.whole_stack = with_tip(
@@ -117,12 +118,16 @@ class EverythingForm(QWidget):
         self.region = LayerCombo(
             [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
         )
+        yield
         self.search = GeneratorForm((("", self.whole_stack), ("Region", self.region)))
         self.search.follow_picker(picker)
         self.search.add_advanced(FinderParams, self.buttons["Show foreground"])
+        yield
         self.tiles = TileForm()
         self.search_fold = SetupFold("Search", panel(column(self.search, self.tiles)))
+        yield
         self.sliders = FilterSliders()
+        yield
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)
         self._made = panel(column(self.made_line, self.buttons["Change filters"]))
@@ -152,6 +157,7 @@ class EverythingForm(QWidget):
         )
         self.alike, self.sort = ExamplePanel(), SortPanel()
         self.volume_fold = Fold("Volumes", volumes)
+        yield
         layout = column(
             self.setup,
             self.search_fold,

@@ -93,7 +93,8 @@ class LabelMaker:
     def _add(self, found: FoundMasks, view: LayerView, painted: PaintedLabels) -> Any:
         made = labels_layer(painted, view)
         layers, above = self._viewer.layers, self.above()
-        add_layer(self._viewer, made.layer, layers.index(above) if above in layers else None)
+        at = layers.index(above) if above in layers else None
+        add_layer(self._viewer, made.layer, at, show=True)
         self._made[found] = made
         self._preview.set_visible(False)
         self.changed.emit()

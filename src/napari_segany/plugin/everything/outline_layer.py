@@ -61,13 +61,18 @@ class OutlineLayer:
             border = MaskSet.from_crops(mask.shape, [_border(near)], [(box[0].start, box[1].start)])
             levels = self._levels
             levels.show(plane, levels.paint(LevelPainter(border, [1]), ()))
-            self.layer.visible = True
-            self.layer.refresh(extent=False, thumbnail=False)
+            self._draw()
             return
         self._drawn = plane_slices(plane), box
         self.layer.data[self._drawn[0]][box] = _border(near)
-        self.layer.visible = True
-        self.layer.refresh(extent=False, thumbnail=False)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Have the canvas show the data, once: a layer that becomes visible is drawn anew."""
+        if self.layer.visible:
+            self.layer.refresh(extent=False, thumbnail=False)
+        else:
+            self.layer.visible = True
 
     def hide(self) -> None:
         """Show no outline."""
@@ -101,7 +106,12 @@ class OutlineLayer:
             rows, cols = (axis for axis, n in enumerate(plane) if n is None)
             self._levels = LabelLevels(view.shape, (rows, cols))
             data = self._levels.levels
-        about: Any = {"name": SELECTION, "multiscale": self._levels is not None}
+        # Invisible until there is an outline: there is nothing to draw before.
+        about: Any = {
+            "name": SELECTION,
+            "multiscale": self._levels is not None,
+            "visible": False,
+        }
         self.layer = Labels(data, colormap=colormap, **about, **view.placement())
         self.layer.opacity, self.layer.editable = 1, False
         self._view = view

@@ -112,10 +112,11 @@ def _paint_plane(found: FoundMasks, plane: Plane, data: Any, last: int) -> MaskS
 def labels_layer(painted: PaintedLabels, view: LayerView) -> MadeLabels:
     """Return a labels layer of painted planes, with features and recipe.
 
-    The candidates of the search are kept beside the layer, see :func:`keep_candidates`.
+    The candidates of the search are kept beside the layer, see :func:`keep_candidates`. It is
+    invisible until it is added.
     """
     found = painted.found
-    layer = Labels(painted.data, name=f"{view.name} labels", **view.placement())
+    layer = Labels(painted.data, name=f"{view.name} labels", visible=False, **view.placement())
     layer.features = painted.columns
     keep_candidates(layer, found.masks)
     layer.metadata[METADATA] = {

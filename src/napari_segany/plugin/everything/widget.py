@@ -1,5 +1,6 @@
 """Dock that segments everything, filters the result live, and makes labels of it."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.presets import PRESETS
 from napari_segany.generators.protocol import GeneratorParams
@@ -18,6 +18,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
 from napari_segany.plugin.everything.alike import AlikeActions
 from napari_segany.plugin.everything.controller import EverythingController
+from napari_segany.plugin.everything.correct_actions import CorrectActions
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
@@ -29,10 +30,8 @@ from napari_segany.plugin.everything.sort_actions import SortActions
 from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.tile_actions import TileActions
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
-from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.image_dock import ImageDock
-from napari_segany.plugin.shared.opening import open_dock
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
@@ -62,8 +61,14 @@ class EverythingWidget(ImageDock):
 
     _reported = Signal(int, int)
 
-    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, viewer: "napari.viewer.Viewer", at_once: bool = True) -> None:
         super().__init__(viewer)
+        self._making = self._make()
+        if at_once:
+            deque(self._making, 0)
+
+    def _make(self) -> Iterator[None]:
+        """Make the dock; yield after each part."""
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.review = ObjectReview(self.controller)
         self.edges = EdgeLayer(self.controller)
@@ -71,7 +76,7 @@ class EverythingWidget(ImageDock):
         self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
         self._saved: tuple[Path, Recipe] | None = None  # saved last, with its file
-        self._build()
+        yield from self._build()
         self._reported.connect(self._on_report)
         self._reported.connect(lambda *_: self.controller.follow_search())
         self.controller.changed.connect(self._refresh)
@@ -207,27 +212,7 @@ class EverythingWidget(ImageDock):
         Its point is set. Its commit replaces the found object in the labels of "Make labels", which
         are made now if there are none, and has the same label.
         """
-        return [*self._correct_in_parts("set_image")][-1]
-
-    def _correct_in_parts(self, open_image: str) -> Iterator[Any]:
-        """Yield after each part of :meth:`correct`, at last the dock."""
-        selected = self.review.selected
-        if selected is None:
-            raise InputError("Select an object first, for example the most doubtful one.")
-        if self.controller.made is None:
-            yield self.make_labels()
-        yield (widget := open_dock(self.viewer, "Prompt"))
-        if self.model is not None:
-            widget.model = self.model
-        _, view = self.controller.opened()
-        seen = {"contrast": view.limits or "stretch", "others": view.others}
-        yield getattr(widget, open_image)(view.layer, channels=view.channels, **seen)
-        self.review.correct(selected, widget)
-        yield widget
-
-    def _correct_in_turns(self) -> None:
-        parts = self._correct_in_parts("choose_image")
-        do_in_turns(self.jobs, "correct", parts, self.message.say_error)
+        return self._correcting.correct()
 
     def make_labels(self, wait: bool = True) -> Any:
         """Add a labels layer of the kept masks with scores and recipe, and return it.
@@ -342,17 +327,21 @@ class EverythingWidget(ImageDock):
 
     # Building -------------------------------------------------------------------------------
 
-    def _build(self) -> None:
-        self.form = form = EverythingForm(self.setup_rows, self.picker, self.progress)
+    def _build(self) -> Iterator[None]:
+        self.form = form = EverythingForm()
+        yield from form.make(self.setup_rows, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region
         self.whole_stack = form.whole_stack
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
         self.alike = AlikeActions(self, self.controller, form)
         self.tiles = TileActions(self, self.controller, form.tiles, self.review)
+        self._correcting = CorrectActions(self, self.review)
         self.sort = SortActions(self, self.controller, self.review, form.sort)
         self.loader = RecipeLoader(form, self.controller)
+        yield
         self.lay_out([form], (form.review, form.results, self.message))
+        yield
         self.sliders.changed.connect(self.guarded_with(self.filter))
         self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
         form.volumes.changed.connect(self.guarded(lambda: self.volume.filter(form.volumes.params)))
@@ -364,7 +353,7 @@ class EverythingWidget(ImageDock):
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,
-            "Correct": self._correct_in_turns,
+            "Correct": self._correcting.correct_in_turns,
             "Make labels": lambda: self.make_labels(wait=False),
             "Change filters": self.filter_again,
             "Make volume": self.make_volume,

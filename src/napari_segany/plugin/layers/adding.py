@@ -4,6 +4,10 @@ A labels layer takes napari a tenth of a second in the GUI thread. Nearly half o
 visuals of the tools that draw into labels, which few layers of this package need, and which napari
 makes whenever they become visible. Where another layer stays the active one, napari also shows the
 controls of the new one for a moment.
+
+A labels layer that is visible when it is made walks over the whole plane, and again when it is
+added. Of planes of thousands of pixels this takes long: such a layer is made invisible, and shown
+when it is added.
 """
 
 from collections.abc import Iterator
@@ -14,7 +18,9 @@ DRAWING_TOOLS = ("polygon", "brush_stroke")
 """Names of the overlays by which a person draws into labels."""
 
 
-def add_layer(viewer: Any, layer: Any, at: int | None = None, *, activate: bool = True) -> Any:
+def add_layer(
+    viewer: Any, layer: Any, at: int | None = None, *, activate: bool = True, show: bool = False
+) -> Any:
     """Add a layer to a viewer, and return it.
 
     Parameters
@@ -27,6 +33,8 @@ def add_layer(viewer: Any, layer: Any, at: int | None = None, *, activate: bool 
         Its place from below; by default it is above all others.
     activate : bool
         Select the layer and no other, as napari does. Otherwise the selection stays.
+    show : bool
+        Make a layer visible that was made invisible.
     """
     _postpone_drawing_tools(layer)
     layers = viewer.layers
@@ -36,6 +44,8 @@ def add_layer(viewer: Any, layer: Any, at: int | None = None, *, activate: bool 
     else:
         with _same_selection(layers):
             layers.insert(index, layer)
+    if show:
+        layer.visible = True
     return layer
 
 

@@ -16,7 +16,7 @@ from napari_segany.plugin.learn.ranking import Ranking
 from napari_segany.plugin.learn.sources import Additions
 from napari_segany.plugin.learn.trainings import Trainings
 from napari_segany.plugin.shared.dock import ModelDock
-from napari_segany.plugin.shared.opening import open_dock
+from napari_segany.plugin.shared.opening import find_dock, open_dock, open_then
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.training.project import Project
 from napari_segany.training.project_folder import ProjectFolder
@@ -25,9 +25,6 @@ from napari_segany.weights.finders import installed_finders
 
 if TYPE_CHECKING:
     import napari.viewer
-
-PROMPT = "Prompt (napari-segany)"
-"""Name of the Prompt dock in napari's window."""
 
 
 class LearnWidget(ModelDock):
@@ -146,25 +143,34 @@ class LearnWidget(ModelDock):
 
     def edit_with_prompts(self) -> Any:
         """Open the Prompt dock on the image in work and its labels, and return the dock."""
-        return list(self._prompt_in_parts("set_image"))[-1]
+        self._check_editing()
+        return [*self._prompt_in_parts(open_dock(self.viewer, "Prompt"), "set_image")][-1]
 
-    def _prompt_in_parts(self, open_image: str) -> Iterator[Any]:
-        """Yield after each part of :meth:`edit_with_prompts`, at last the dock."""
+    def _check_editing(self) -> None:
         layers = self.controller.layers
         if layers.image is None or layers.labels is None or not self.controller.is_editing:
             raise InputError("Show an image first, and wait for its labels.")
-        yield (widget := open_dock(self.viewer, "Prompt"))
+
+    def _prompt_in_parts(self, widget: Any, open_image: str) -> Iterator[Any]:
+        """Show the image in work in a Prompt dock; yield after each part, at last the dock."""
+        layers = self.controller.layers
         if self.model is not None:
             widget.model = self.model
         yield getattr(widget, open_image)(layers.image)
+        if open_image == "choose_image":
+            yield from widget.controller.host.gradual.until_added()
         widget.controller.commit_into(layers.labels)
         widget.reset_choices()
         yield widget
 
     def _prompt_in_turns(self) -> None:
-        do_in_turns(
-            self.jobs, "prompts", self._prompt_in_parts("choose_image"), self.message.say_error
-        )
+        self._check_editing()
+
+        def go_on(widget: Any) -> None:
+            parts = self._prompt_in_parts(widget, "choose_image")
+            do_in_turns(self.jobs, "prompts", parts, self.message.say_error)
+
+        open_then(self.viewer, "Prompt", go_on)
 
     def draw_region(self) -> Any:
         """Choose a tool that draws where the image is complete; return its layer."""
@@ -279,9 +285,8 @@ class LearnWidget(ModelDock):
     @property
     def _prompt_dock(self) -> Any:
         """The Prompt dock if it works on the image of this dock, else None."""
-        window = getattr(self.viewer, "window", None)
-        found = None if window is None else window.dock_widgets.get(PROMPT)
-        if found is None or getattr(found, "controller", None) is None:
+        found = find_dock(self.viewer, "Prompt")
+        if found is None or found.controller is None:
             return None
         return found if found.image_layer in self.controller.layers.own else None
 

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from napari_segany.plugin.prompt import import_text
-from napari_segany.plugin.prompt.find_alike import find_alike
+from napari_segany.plugin.prompt.find_alike import find_alike_in_turns
 
 
 def connect_form(widget: Any) -> None:
@@ -29,7 +29,7 @@ def connect_form(widget: Any) -> None:
         (form.objects.go_to_requested, controller.objects.go_to_first),
         (form.objects.reopen_requested, controller.objects.reopen),
         (form.objects.delete_requested, controller.objects.delete),
-        (form.objects.alike_requested, partial(find_alike, widget)),
+        (form.objects.alike_requested, partial(find_alike_in_turns, widget)),
         (form.words.requested, partial(import_text.import_text, controller)),
     ):
         requested.connect(widget.guarded_with(do))

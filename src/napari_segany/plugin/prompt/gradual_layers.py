@@ -44,6 +44,11 @@ class GradualLayers:
         self._is_adding = False
         return self._sync.prompts
 
+    def until_added(self) -> Iterator[None]:
+        """Yield while layers are left to add, for work in turns that needs all of them."""
+        while self._is_adding and self._sync.prompts is not None:
+            yield
+
     def _begin(self) -> None:
         # Software OpenGL crashes if napari draws between the removal of an image's layers and the
         # addition of another's.

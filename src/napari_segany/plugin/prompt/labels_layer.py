@@ -51,9 +51,9 @@ class LabelsLayer:
 
     @staticmethod
     def new_layer(view: LayerView) -> Any:
-        """Return an empty layer for the objects of an image."""
+        """Return an empty layer for the objects of an image, invisible until it is added."""
         data = zeros(view.shape, np.int32)
-        return Labels(data, name=f"{view.name} objects", **view.placement())
+        return Labels(data, name=f"{view.name} objects", visible=False, **view.placement())
 
     def restored_layer(self, view: LayerView, steps: Sequence[Step]) -> Any:
         """Return a new layer with the objects and scores that an earlier session committed."""

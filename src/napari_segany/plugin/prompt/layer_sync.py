@@ -387,7 +387,7 @@ class LayerSync:
             layers = self.ensure_layers()
             preview = None if layers.preview is None else layers.preview.layer
             at = len(self.viewer.layers) if preview is None else self.viewer.layers.index(preview)
-            add_layer(self.viewer, layer, at, activate=False)
+            add_layer(self.viewer, layer, at, activate=False, show=True)
             layers.select(layers.points)
 
     def add_replayed(self, labels: Any, name: str, metadata: dict[str, Any]) -> None:

@@ -152,7 +152,7 @@ class ThroughPanel(QWidget):
     def _suit_method(self) -> None:
         """Show the limits that the method reads."""
         unread = UNREAD[self.through.params.method]
-        self.limits.show_only([name for name in self.limits.controls if name not in unread])
+        self.limits.show_only([name for name in self.limits.values if name not in unread])
 
 
 def describe(through: ThroughPlanes) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QIcon, QPainter, QPainterPath, QPen, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
@@ -36,6 +36,7 @@ class ToolRow(QWidget):
         grid.setSpacing(1)
         self.buttons: dict[str, QToolButton] = {}
         self.selected: Tool | None = None
+        self._colour: QColor | None = None
         for number, tool in enumerate(TOOLS):
             button = QToolButton()
             button.setText(tool.caption)
@@ -71,8 +72,13 @@ class ToolRow(QWidget):
         self.chosen.emit(tool)
 
     def _paint(self) -> None:
+        """Draw the icons in the colour of the text, unless they have it."""
+        colour = self.palette().text().color()
+        if colour == self._colour:
+            return
+        self._colour = colour
         for tool in TOOLS:
-            self.buttons[tool.name].setIcon(draw_icon(tool.name, self.palette().text().color()))
+            self.buttons[tool.name].setIcon(draw_icon(tool.name, colour))
 
 
 def draw_icon(name: str, colour: Any) -> QIcon:

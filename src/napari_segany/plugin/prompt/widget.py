@@ -1,5 +1,7 @@
 """Prompt dock: click, see candidates, choose, commit, undo."""
 
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,8 +75,14 @@ class PromptWidget(ImageDock):
     >>> widget.commit()
     """
 
-    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, viewer: "napari.viewer.Viewer", at_once: bool = True) -> None:
         super().__init__(viewer)
+        self._making = self._make()
+        if at_once:
+            deque(self._making, 0)
+
+    def _make(self) -> Iterator[None]:
+        """Make the dock; yield after each part."""
         self.asks_on_close = True
         self._is_settled = False
         self.controller = PromptController(self.viewer, self.jobs, journals_folder())
@@ -85,9 +93,12 @@ class PromptWidget(ImageDock):
         through = self.controller.host.through
         self.through_panel = ThroughPanel(through, self.message, self.through_planes)
         self.through_panel.reported.connect(self.progress.show_progress)
+        yield
         rows, through_section = self.setup_rows, self.through_panel.section
         self.form = PromptForm(rows, self.progress, self.message, through_section)
+        yield
         self.lay_out([self.form])
+        yield
         self.connect_model(self.controller)
         connect_form(self)
         self.controller.possible.connect(self.message.clear_error)

@@ -1,11 +1,11 @@
 """Base classes of the docks: message line, guarded controls, progress, model and closing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QApplication, QComboBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
@@ -14,6 +14,8 @@ from napari_segany.plugin.shared.accessible_names import name_controls
 from napari_segany.plugin.shared.canvas_guard import guard_canvas
 from napari_segany.plugin.shared.close_events import CloseEvents
 from napari_segany.plugin.shared.controls import Part
+from napari_segany.plugin.shared.held_controls import HeldControls
+from napari_segany.plugin.shared.late_controls import narrow_choices
 from napari_segany.plugin.shared.message_line import MessageLine, Severity
 from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.pending_model import PendingModel
@@ -65,6 +67,8 @@ class Dock(QWidget):
         self.progress = ProgressPanel()
         self._ended = False
         self._was_shown = False
+        self._page: QWidget | None = None
+        self._held: HeldControls | None = None
         self.jobs.busy_changed.connect(self._on_busy)
         self.jobs.callback_failed.connect(self.message.say_error)
         # Kinds of notices of the library that were shown.
@@ -73,6 +77,11 @@ class Dock(QWidget):
         self._close_events = CloseEvents(
             self, self._window, self._on_panel_closed, self.end, self._may_close
         )
+
+    @classmethod
+    def in_parts(cls, *args: Any) -> Iterator[Any]:
+        """Yield the dock after each part of making it; a script makes it at once."""
+        yield cls(*args)
 
     # Messages and controls ------------------------------------------------------------------
 
@@ -126,7 +135,8 @@ class Dock(QWidget):
         tall : QWidget or QLayout, optional
             Part that gets the spare height; without it spare height stays empty.
         """
-        around = QVBoxLayout(self)
+        self._page = page = QWidget()
+        around = QVBoxLayout(page)
         around.setContentsMargins(*AROUND)
         parts, below = list(scrolling), list(fixed)
         if parts:
@@ -138,11 +148,23 @@ class Dock(QWidget):
             inside.setLayout(column)
             around.addWidget(ScrollPanel(inside), 1)
         around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
-        for choice in self.findChildren(QComboBox):
-            # What was told to be as wide as its entries stays so.
-            if choice.sizeAdjustPolicy() != QComboBox.SizeAdjustPolicy.AdjustToContents:
-                controls.narrow(choice)
+        self.setLayout(whole := controls.column(page))
+        whole.setContentsMargins(0, 0, 0, 0)
+        narrow_choices(self)
         name_controls(self)
+
+    def hold_back(self) -> None:
+        """Show a line in place of the controls until :meth:`show_in_parts` has shown them."""
+        if self._page is not None:
+            self._held = HeldControls(self, self._page)
+
+    def show_in_parts(self) -> Iterator[None]:
+        """Show the controls that were held back; yield after each part."""
+        held, self._held = self._held, None
+        for _ in () if held is None else held.put_back():
+            yield
+            if self._ended:
+                return
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves the window to the image, and the height of the content."""

@@ -1,11 +1,13 @@
 """Section of a dock that folds away, with a summary in its title."""
 
+from collections.abc import Callable
+
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QSizePolicy, QWidget
 from superqt import QCollapsible
 
-from napari_segany.plugin.shared.scroll_panel import ScrollPanel
+from napari_segany.plugin.shared.late_controls import adopt, scroll_panel_of
 
 UNLIMITED = 16_777_215
 """Qt's largest height."""
@@ -23,8 +25,8 @@ class Fold(QCollapsible):
     ----------
     title : str
         Title.
-    part : QWidget
-        Content.
+    part : QWidget or callable
+        Content; or a function that makes it when the section is opened first.
 
     Attributes
     ----------
@@ -32,10 +34,14 @@ class Fold(QCollapsible):
         Title, without the mark.
     """
 
-    def __init__(self, title: str, part: QWidget) -> None:
+    def __init__(self, title: str, part: QWidget | Callable[[], QWidget]) -> None:
         super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
         self.title = title
-        self.addWidget(part)
+        self._make: Callable[[], QWidget] | None = None
+        if isinstance(part, QWidget):
+            self.addWidget(part)
+        else:
+            self._make = part
         layout, inside = self.layout(), self.content().layout()
         for each in (layout, inside):
             if each is not None:
@@ -56,8 +62,17 @@ class Fold(QCollapsible):
         self.title = title
         self._show_title()
 
+    def fill(self) -> None:
+        """Make the content now if it is made when the section is opened; above what was added."""
+        make, self._make = self._make, None
+        if make is not None:
+            part, inside = make(), self.content()
+            inside.layout().insertWidget(0, part)
+            adopt(inside, part.findChildren(QWidget), self.toggleButton())
+
     def expand(self, animate: bool = False) -> None:
         """Open the section, as high as its content needs; it never moves in steps."""
+        self.fill()
         super().expand(animate=False)
         self.content().setMaximumHeight(UNLIMITED)
         self.content().setVisible(True)
@@ -73,11 +88,9 @@ class Fold(QCollapsible):
 
     def _show_in_panel(self) -> None:
         """Scroll what a person opened into view."""
-        parent = self.parentWidget()
-        while parent is not None and not isinstance(parent, ScrollPanel):
-            parent = parent.parentWidget()
-        if parent is not None:
-            parent.follow(self if self.isExpanded() else None)
+        around = scroll_panel_of(self)
+        if around is not None:
+            around.follow(self if self.isExpanded() else None)
 
     def _show_title(self) -> None:
         mark = EXPANDED if self.isExpanded() else COLLAPSED

@@ -133,7 +133,7 @@ class GeneratorForm(QWidget):
         self.head.addRow(self.line)
         rows = form([])
         self._forms = {cls: self._form_of(cls, rows) for cls in params_types()}
-        finder = self._forms[FinderParams].controls["finder"]
+        finder = self._forms[FinderParams].control("finder")
         assert isinstance(finder, FinderControl)
         self.finder = finder
         self.finder.told.connect(self._say)
@@ -164,7 +164,7 @@ class GeneratorForm(QWidget):
     @property
     def points_per_side(self) -> Any:
         """The control of the density of the grid; changing it chooses the grid."""
-        return self._forms[AutomaticParams].controls["points_per_side"]
+        return self._forms[AutomaticParams].control("points_per_side")
 
     @property
     def params(self) -> FilterRules:
@@ -192,21 +192,13 @@ class GeneratorForm(QWidget):
     @property
     def state(self) -> FormState:
         """Everything that was set, to be restored by setting it."""
-        values = {
-            cls: {
-                name: control.parameter
-                for name, control in form.controls.items()
-                if control is not self.strategy
-            }
-            for cls, form in self._forms.items()
-        }
+        values = {cls: form.values for cls, form in self._forms.items()}
         return FormState(values, self.strategy.parameter, self._is_chosen)
 
     @state.setter
     def state(self, state: FormState) -> None:
         for cls, values in state.values.items():
-            for name, value in values.items():
-                self._forms[cls].controls[name].set_parameter(value)
+            self._forms[cls].set_values(values)
         self.strategy.set_parameter(state.strategy)
         self._is_chosen = state.is_chosen
         if self._is_chosen:
@@ -281,9 +273,8 @@ class GeneratorForm(QWidget):
         for each in self._forms.values():
             each.set_shown(each is shown)
         points = self._forms[AutomaticParams]
-        regular = points.controls["point_grids"].parameter is None
-        for name in GRID:
-            points.controls[name].setEnabled(regular)
+        regular = points.values["point_grids"] is None
+        points.enable(GRID, regular)
         # Points of one's own have but one strategy.
         self.strategy.setEnabled(regular or shown is not points)
         if not regular and shown is points:
@@ -324,8 +315,8 @@ class GeneratorForm(QWidget):
     def _on_preset(self) -> None:
         preset = PRESETS.get(self.preset.currentData())
         if preset is not None:
-            now = self._forms[type(preset.params)].controls
-            own: dict[str, Any] = {name: now[name].parameter for name in KEPT if name in now}
+            now = self._forms[type(preset.params)].values
+            own: dict[str, Any] = {name: now[name] for name in KEPT if name in now}
             self.params = replace(preset.params, **own)
 
     def _on_edited(self) -> None:

@@ -1,6 +1,6 @@
 """Base class of docks that work on one image."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from napari.layers import Image
@@ -39,10 +39,27 @@ class ImageDock(ModelDock):
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)
+        # What is left of making the dock, see in_parts.
+        self._making: Iterator[object] = iter(())
         self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
         self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
         self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
         self.contrast = ContrastPicker(self.guarded_with(self._on_contrast_chosen))
+
+    @classmethod
+    def in_parts(cls, *args: Any) -> Iterator[Any]:
+        """Yield the dock after each part of making it; a script makes it at once."""
+        begin: Any = cls
+        made = begin(*args, at_once=False)
+        yield made
+        for _ in made._making:
+            yield made
+
+    def end(self) -> None:
+        """Cancel all work and release the viewer, also of a dock that is being made."""
+        for _ in self._making:
+            pass
+        super().end()
 
     @property
     def setup_rows(self) -> list[tuple[str, Part]]:

@@ -3,6 +3,8 @@
 This module imports nothing large, because napari imports it while the window waits.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +12,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segany.plugin.jobs import preloading
+from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.shared import canvas_room
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
@@ -30,8 +33,7 @@ class LoadingDock(QWidget):
 
     napari's menu gives a new dock the viewer itself, and adds what it gets to the window. A script
     calls ``add_plugin_dock_widget``, which gives a proxy of the viewer; it needs the content at
-    once, and gets it. For the menu the content is made in one turn of the event loop, and shown in
-    the next one.
+    once, and gets it. For the menu the content is made and shown in turns of the event loop.
 
     Parameters
     ----------
@@ -63,7 +65,10 @@ class LoadingDock(QWidget):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._viewer: Any = viewer
-        self._content: QWidget | None = None
+        self._content: Any = None
+        # What is left of making the content and showing it.
+        self._steps = self._show_in_parts()
+        self._then: list[Callable[[Any], object]] = []
         self._is_joined = False
         self._jobs = QtJobQueue(self)
         self.line = QLabel("Loading …")
@@ -116,29 +121,47 @@ class LoadingDock(QWidget):
             canvas_room.join_others(self)
             canvas_room.mark(self)
 
-    def finish(self) -> QWidget:
+    def finish(self) -> Any:
         """Put the content in the dock now, however far it is, and return it."""
-        content = self._content or self.make_content(self._viewer)
+        for _ in self._steps:
+            pass
+        return self._content
+
+    def then(self, act: Callable[[Any], object]) -> None:
+        """Call a function with the content once it is shown, in a turn of its own."""
+        self._then.append(act)
+
+    def _show_in_parts(self) -> Iterator[None]:
+        """Make the content and put it in the dock; yield after each part."""
+        made = resolve_name(f"{self.module}:{self.name}")
+        args = (self._viewer,) if self.needs_viewer else ()
+        for content in made.in_parts(*args) if hasattr(made, "in_parts") else [made(*args)]:
+            self._content = content
+            yield
         dock = canvas_room.dock_of(self)
         if dock is None:
-            # The panel was closed after the content was made.
+            # The panel was closed meanwhile.
             content.close()
         else:
             # Modules that were imported before are there sooner than the window shows the dock.
             self._join()
+            if hasattr(content, "hold_back"):
+                content.hold_back()
             dock.setWidget(content)
             self._connect_layers(content)
+            if hasattr(content, "show_in_parts"):
+                yield
+                yield from content.show_in_parts()
+            for act in self._then:
+                content.jobs.call_later(act, partial(act, content))
         self._end()
-        return content
 
     def _on_loaded(self, _: Any) -> None:
         # The panel may have been closed meanwhile.
         if canvas_room.dock_of(self) is None:
             self._end()
         else:
-            self._content = self.make_content(self._viewer)
-            self._jobs.call_later("show", self.finish)
-        preloading.begin()
+            do_in_turns(self._jobs, "show", self._steps, self._on_failed)
 
     def _on_failed(self, error: Exception) -> None:
         self._progress.finish()
@@ -151,6 +174,8 @@ class LoadingDock(QWidget):
                 getattr(self._viewer.layers.events, name).connect(content.reset_choices)
 
     def _end(self) -> None:
+        # Not before: the thread and the turns of this dock would wait for each other.
+        preloading.begin()
         self._viewer = None
         self._jobs.shut_down()
         self.deleteLater()
@@ -199,6 +224,21 @@ class ModelsDock(LoadingDock):
     needs_viewer = False
 
 
+DOCKS: dict[str, type[LoadingDock]] = {
+    "Prompt": PromptDock,
+    "Everything": EverythingDock,
+    "Tracks": TracksDock,
+    "Batch": BatchDock,
+    "Learn": LearnDock,
+    "Evaluate": EvaluateDock,
+    "Models": ModelsDock,
+}
+"""Class of each dock, by its name in the menu."""
+
+TITLES = "{} (Segment Anything)", "{} (napari-segany)"
+"""Names that napari gives to a dock that the menu opened, and to one that a script opened."""
+
+
 def open_dock(viewer: Any, name: str) -> Any:
     """Open a dock of this plugin, or find the open one, and return its content.
 
@@ -209,5 +249,51 @@ def open_dock(viewer: Any, name: str) -> Any:
     name : str
         Name of the dock in the menu.
     """
-    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name, tabify=True)
+    widget = _open_loading(viewer, name)
     return widget.finish() if isinstance(widget, LoadingDock) else widget
+
+
+def find_dock(viewer: Any, name: str) -> Any:
+    """Return the content of an open dock of this plugin; None without one, or without a window."""
+    widget = _find(getattr(viewer, "window", None), name)
+    return None if isinstance(widget, LoadingDock) else widget
+
+
+def open_then(viewer: Any, name: str, act: Callable[[Any], object]) -> None:
+    """Open a dock as the menu does, or find the open one, and call a function with its content.
+
+    Parameters
+    ----------
+    viewer, name
+        As for :func:`open_dock`.
+    act : callable
+        Called at once if the dock is open, else in a turn of its own when it is shown; an error is
+        shown in that dock then.
+    """
+    widget = _open_loading(viewer, name)
+    if isinstance(widget, LoadingDock):
+        widget.then(act)
+    else:
+        act(widget)
+
+
+def _open_loading(viewer: Any, name: str) -> Any:
+    """Return what is in a dock: its content, or what stands in for it until that is made."""
+    window = viewer.window
+    widget = _find(window, name)
+    if widget is None:
+        loading = DOCKS[name](getattr(viewer, "__wrapped__", viewer))
+        window.add_dock_widget(loading, name=TITLES[0].format(name), tabify=True)
+        return loading
+    dock = canvas_room.dock_of(widget)
+    if dock is not None:
+        dock.show()
+        dock.raise_()
+    return widget
+
+
+def _find(window: Any, name: str) -> Any:
+    docks = {} if window is None else window.dock_widgets
+    return next(
+        (docks[title] for title in (t.format(name) for t in TITLES) if title in docks), None
+    )

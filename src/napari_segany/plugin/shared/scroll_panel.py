@@ -45,11 +45,16 @@ class ScrollPanel(QScrollArea):
         if bar is not None:
             bar.actionTriggered.connect(lambda _: self.follow(None))
             bar.rangeChanged.connect(lambda *_: self._revealing.start())
-        for control in inside.findChildren(QWidget):
+        self.keep_wheel(inside)
+
+    def keep_wheel(self, root: QWidget) -> None:
+        """Have the wheel scroll over the controls in a widget, until they are clicked."""
+        for control in root.findChildren(QWidget):
             if isinstance(control, QAbstractSpinBox | QComboBox | QAbstractSlider) and not (
                 isinstance(control, QScrollBar)
             ):
                 control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                # A filter that is there already is only moved to the front.
                 control.installEventFilter(self)
 
     def sizeHint(self) -> QSize:
