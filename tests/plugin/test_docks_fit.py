@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from napari._qt.qt_viewer import QtViewer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -46,6 +47,16 @@ def test_a_dock_is_narrow_when_it_is_opened(
     # napari's style is applied when the dock is shown.
     until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST)
     assert widget.sizeHint().width() <= WIDTH
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_what_scrolls_has_the_height_of_the_dock(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
+    viewer.window.resize(*SIZES[1])
+    widget = open_widget(name)
+    (page,) = widget.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    until(qtbot, lambda: page.height() == widget.height() > 300)
 
 
 @pytest.mark.parametrize("size", SIZES)

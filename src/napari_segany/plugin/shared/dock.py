@@ -5,7 +5,7 @@ from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
@@ -147,6 +147,8 @@ class Dock(QWidget):
                 column.addStretch()
             inside.setLayout(column)
             around.addWidget(ScrollPanel(inside), 1)
+            # napari puts an empty space below a dock that does not say that it wants all of it.
+            self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
         self.setLayout(whole := controls.column(page))
         whole.setContentsMargins(0, 0, 0, 0)
