@@ -147,9 +147,10 @@ class Dock(QWidget):
                 column.addStretch()
             inside.setLayout(column)
             around.addWidget(ScrollPanel(inside), 1)
+        around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
+        if parts or tall is not None:
             # napari puts an empty space below a dock that does not say that it wants all of it.
             self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
         self.setLayout(whole := controls.column(page))
         whole.setContentsMargins(0, 0, 0, 0)
         narrow_choices(self)
