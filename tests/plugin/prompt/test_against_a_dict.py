@@ -302,6 +302,6 @@ def test_many_random_steps(model: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_ten_thousand_random_steps(model: Any) -> None:
-    run(model, examples=260, steps=80)
+    run(model, examples=215, steps=80)
     assert AgainstADict.steps >= 10_000
     assert AgainstADict.commits >= 500

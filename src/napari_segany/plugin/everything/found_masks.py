@@ -275,8 +275,11 @@ class FoundMasks:
 
     def count_decided(self, plane: Plane) -> int:
         """Return the number of objects of a plane that are accepted and kept, or rejected."""
-        accepted = self.accepted.get(plane, set()) & set(self.kept_masks(plane).candidate.tolist())
-        return len(accepted) + len(self.rejected.get(plane, ()))
+        count, accepted = len(self.rejected.get(plane, ())), self.accepted.get(plane)
+        if accepted:
+            kept = self.kept_masks(plane).candidate
+            count += int(np.isin(kept, list(accepted)).sum())
+        return count
 
     def reject(self, plane: Plane, candidate: int) -> None:
         """Remove a candidate from the kept ones."""

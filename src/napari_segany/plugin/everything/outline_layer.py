@@ -46,9 +46,13 @@ class OutlineLayer:
         # Levels of a large plane, of which only what is seen is painted.
         self._levels: LabelLevels | None = None
 
+    def is_on(self, view: LayerView) -> bool:
+        """Return True if the layer is in the viewer for an image."""
+        return self._view is view and self.layer in self.viewer.layers
+
     def show(self, view: LayerView, plane: Plane, mask: MaskSet) -> None:
         """Outline one mask of a plane of an image, in place of the one before."""
-        if self.layer not in self.viewer.layers or self._view is not view:
+        if not self.is_on(view):
             self._add(view, plane)
         self._clear()
         a, b, c, d = mask.boxes[0].tolist()

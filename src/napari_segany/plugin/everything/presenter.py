@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from napari_segany.core.image_source import plane_shape
+from napari_segany.core.image_source import Plane, plane_shape
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
@@ -18,6 +18,7 @@ from napari_segany.plugin.everything.pixel_area import PixelArea, pixel_area
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.suggestions import Suggestion, installed_models, suggest
 from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.plane_pictures import PlanePictures
 
 
@@ -47,7 +48,10 @@ class FormPresenter:
         clicked: Callable[[Any, int], object],
     ) -> None:
         self._form, self._controller, self._review = form, controller, review
+        self._jobs = jobs
         self._outline = OutlineLayer(controller.viewer)
+        # View, plane and mask of the object that is outlined.
+        self._outlined: tuple[LayerView, Plane, MaskSet] | None = None
         controller.labels.above = lambda: self._outline.layer
         self._clicks = ObjectClicks(controller.viewer, clicked)
         # Masks whose ranges and histograms the sliders show, and those that offers are about.
@@ -145,10 +149,21 @@ class FormPresenter:
             each = None
         new = self._form.card.show_object(each, self._review.done, self._review.left)
         if each is None:
+            self._outlined = None
             self._outline.hide()
         elif new and of.found is not None and of.view is not None:
-            self._outline.show(of.view, of.plane, each.mask)
+            self._outlined = of.view, of.plane, each.mask
+            if self._outline.is_on(of.view):
+                self._draw_outline()
+            else:
+                # Adding its layer takes napari longer than all the rest.
+                self._jobs.call_later("outline", self._draw_outline)
             self._pictures.read(of.found.source, of.plane, each.mask, of.view)
+
+    def _draw_outline(self) -> None:
+        """Outline the object that is shown by now."""
+        if self._outlined is not None:
+            self._outline.show(*self._outlined)
 
     def end(self) -> None:
         """Remove the outline of the reviewed object from the viewer, and leave the layers."""
