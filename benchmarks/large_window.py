@@ -38,9 +38,6 @@ from napari_segany.plugin.layers.transforms import camera_of
 from tiles import many_objects
 from turns import Tour, turn_until
 
-NUCLEUS = 40.0
-"""Size of the objects that are clicked on, in pixels."""
-
 MOVES = 8
 """Moves of a slider, or of the camera."""
 
@@ -180,9 +177,7 @@ def run_prompt(args: argparse.Namespace, tour: Tour) -> None:
     tour.rest(1)
     idle = lambda: not dock.jobs.busy  # noqa: E731
     spots = {"first": (4100, 4100), "second": (4160, 4200), "third": (4050, 4010)}
-    # The last one says nothing about the size, so that much more than a nucleus is committed.
-    for name, spot in {**spots, "large": (4000, 4160)}.items():
-        dock.controller.set_object_size(None if name == "large" else NUCLEUS)
+    for name, spot in spots.items():
         click = lambda spot=spot: dock.controller.points.add(spot)  # noqa: E731
         tour.step(f"{name} click", click, lambda: dock.session.candidates() and idle())
         if name == "first":

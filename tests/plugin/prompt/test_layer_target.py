@@ -10,15 +10,16 @@ from napari_segany.errors import InputError
 from napari_segany.plugin.prompt.layer_target import LayerTarget, largest_label
 
 
-def shown(data: Any) -> Any:
-    layer = Labels(data)
+def shown(data: Any, visible: bool = True) -> Any:
+    layer = Labels(data, visible=visible)
     viewer = ViewerModel()
     viewer.add_layer(layer)
     return layer
 
 
-def test_labels_are_written_so_that_their_own_undo_knows() -> None:
-    layer = shown(np.zeros((6, 40, 50), np.int32))
+@pytest.mark.parametrize("visible", [True, False])
+def test_labels_are_written_so_that_their_own_undo_knows(visible: bool) -> None:
+    layer = shown(np.zeros((6, 40, 50), np.int32), visible)
     target = LayerTarget(layer, last=0)
     box = (slice(2, 3), slice(5, 8), slice(6, 10))
     where = np.zeros((1, 3, 4), bool)
@@ -32,8 +33,28 @@ def test_labels_are_written_so_that_their_own_undo_knows() -> None:
     assert target.free_label() == 10
 
 
-def test_what_is_written_together_is_undone_together() -> None:
-    layer = shown(np.full((8, 8), 7, np.int32))
+def test_what_is_written_unseen_is_shown_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = shown(np.zeros((8, 8), np.int32), visible=False)
+    # napari would make colours of the whole plane for it.
+    monkeypatch.setattr(layer, "data_setitem", None)
+    target = LayerTarget(layer, last=0)
+    box = (slice(2, 5), slice(1, 4))
+    target.write(box, np.ones((3, 3), bool), np.full(9, 1))
+    target.write(box, np.ones((3, 3), bool), np.full(9, 1))
+    layer.visible = True
+    assert np.argwhere(np.asarray(layer._slice.image.view)).tolist() == [
+        [row, col] for row in range(2, 5) for col in range(1, 4)
+    ]
+    layer.undo()
+    assert not layer.data.any()
+    assert not np.asarray(layer._slice.image.view).any()
+    layer.redo()
+    assert layer.data.sum() == 9
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_what_is_written_together_is_undone_together(visible: bool) -> None:
+    layer = shown(np.full((8, 8), 7, np.int32), visible)
     target = LayerTarget(layer)
     assert target.free_label() == 8
     box = (slice(0, 4), slice(0, 4))

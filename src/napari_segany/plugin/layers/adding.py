@@ -45,8 +45,14 @@ def add_layer(
         with _same_selection(layers):
             layers.insert(index, layer)
     if show:
-        layer.visible = True
+        show_layer(layer)
     return layer
+
+
+def show_layer(layer: Any) -> None:
+    """Make a layer visible that was added invisible; napari draws it when that is set anew."""
+    if not layer.visible:
+        layer.visible = True
 
 
 def _postpone_drawing_tools(layer: Any) -> None:

@@ -35,11 +35,14 @@ class LabelsLayer:
     ----------
     layer : napari.layers.Labels or None
         Layer that objects are committed into.
+    is_large : bool
+        True if its planes are large, so that a new layer is shown after the first commit.
     """
 
     def __init__(self, jobs: JobQueue, on_redraw: Callable[[Any], None]) -> None:
         self.jobs = jobs
         self.layer: Any = None
+        self.is_large = False
         self._target: LayerTarget | None = None
         # Number of steps that the layer's features show.
         self._described = 0
@@ -85,8 +88,8 @@ class LabelsLayer:
             )
         # Of a large plane only the pixels that were written are drawn, at once; drawing all of it
         # takes much longer than one object. Of other planes several writes are drawn together.
-        is_large = max(view.shape[-2:]) > LARGE_PLANE
-        later = None if is_large else self._draw_later(layer)
+        self.is_large = max(view.shape[-2:]) > LARGE_PLANE
+        later = None if self.is_large else self._draw_later(layer)
         target = LayerTarget(layer, 0 if new else None, later)
         self.unbind()
         self.layer, self._target, self._described = layer, target, 0

@@ -16,7 +16,7 @@ from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.chunked import TURN
 from napari_segany.plugin.jobs.queue import JobQueue
-from napari_segany.plugin.layers.adding import add_layer
+from napari_segany.plugin.layers.adding import add_layer, show_layer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transform_sync import TransformSync
 from napari_segany.plugin.layers.transforms import viewed_plane
@@ -346,8 +346,7 @@ class LayerSync:
             if preview.is_complete or time.perf_counter() >= latest:
                 break
         if changed:
-            # Delayed, because the redraw of a large layer is slow.
-            self.jobs.call_later("preview", preview.refresh)
+            self.jobs.call_later("preview", preview.refresh)  # Redrawing a large layer is slow.
         if not preview.is_complete:
             self.show_preview_later()
 
@@ -377,17 +376,18 @@ class LayerSync:
         target = self.labels.bind(layer, view, new)
         if new:
             self.transforms.made(layer)
-            self.insert_below_prompts(layer)
+            self.insert_below_prompts(layer, show=not self.labels.is_large)
+            self.jobs.call_later(layer, lambda: show_layer(layer))  # After the first commit.
         session.set_target(target)
         return layer
 
-    def insert_below_prompts(self, layer: Any) -> None:
+    def insert_below_prompts(self, layer: Any, show: bool = True) -> None:
         """Add a layer below the prompts, which stay visible on it."""
         with self.muted():
             layers = self.ensure_layers()
-            preview = None if layers.preview is None else layers.preview.layer
-            at = len(self.viewer.layers) if preview is None else self.viewer.layers.index(preview)
-            add_layer(self.viewer, layer, at, activate=False, show=True)
+            above = [] if layers.preview is None else [layers.preview.layer]
+            at = self.viewer.layers.index(above[0]) if above else len(self.viewer.layers)
+            add_layer(self.viewer, layer, at, activate=False, show=show)
             layers.select(layers.points)
 
     def add_replayed(self, labels: Any, name: str, metadata: dict[str, Any]) -> None:

@@ -72,8 +72,12 @@ class LayerTarget:
 
     def _hand_over(self, gathered: list[tuple[Any, NDArray[np.integer]]]) -> None:
         """Write gathered pixels through the layer, as one change."""
-        index = tuple(
-            np.concatenate(axis) for axis in zip(*(at for at, _ in gathered), strict=True)
+        places = [at for at, _ in gathered]
+        # Copies of one large object would take as long as the rest.
+        index = (
+            places[0]
+            if len(places) == 1
+            else tuple(np.concatenate(axis) for axis in zip(*places, strict=True))
         )
         values = self.layer.data[index]
         for at, before in reversed(gathered):
@@ -81,9 +85,24 @@ class LayerTarget:
         self._set(index, values)
 
     def _set(self, index: Any, values: NDArray[np.integer]) -> None:
-        self.layer.data_setitem(index, values, refresh=self._draw_later is None)
+        save = None if self.layer.visible else getattr(self.layer, "_save_history", None)
+        if save is None:
+            self.layer.data_setitem(index, values, refresh=self._draw_later is None)
+        else:
+            self._set_unseen(index, values, save)
         if self._draw_later is not None:
             self._draw_later()
+
+    def _set_unseen(
+        self, index: Any, values: NDArray[np.integer], save: Callable[[Any], object]
+    ) -> None:
+        """Write to a layer that is not shown; napari would make colours of its whole plane."""
+        before = self.layer.data[index]
+        changed = before != values
+        if changed.any():
+            index = tuple(axis[changed] for axis in index)
+            self.layer.data[index] = values[changed]
+            save((index, before[changed], values[changed]))
 
     def free_label(self) -> int:
         """Return a label larger than any that was ever used."""
