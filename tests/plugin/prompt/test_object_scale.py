@@ -46,6 +46,26 @@ def test_prompts_record_the_scale_of_the_view_and_keep_it(begin: Any, jobs: Any)
     assert click(controller, jobs, 30, 300) == pytest.approx(2400 * 96 / 1024, rel=0.01)
 
 
+def test_new_labels_of_a_large_plane_are_shown_after_the_first_commit(
+    begin: Any, jobs: Any
+) -> None:
+    controller = begin(LARGE)
+    show(controller.image, (0, 1000), (59, 1255))
+    click(controller, jobs, 30, 1100)
+    controller.commit()
+    labels = controller.labels
+    # napari would colour the whole plane before and after the commit.
+    assert not labels.visible
+    jobs.run()
+    assert labels.visible
+    written = np.argwhere(labels.data)
+    assert len(written)
+    assert np.argwhere(np.asarray(labels._slice.image.view)).tolist() == written.tolist()
+    labels.undo()
+    assert not labels.data.any()
+    assert len(controller.session.state.open) == 1
+
+
 def test_a_size_that_is_set_comes_first_and_asks_again(begin: Any, jobs: Any) -> None:
     controller = begin(LARGE)
     show(controller.image, (0, 0), (119, 2399))

@@ -118,12 +118,7 @@ class QtJobQueue(QObject):
             self._delayed.pop(key, None)
             self._delayed[key] = act
             # Qt posts calls after 0 ms, and does those that post the next one all in a row.
-            QTimer.singleShot(1, self._let_others_first)
-
-    def _let_others_first(self) -> None:
-        # This timer is due at once where a callback took longer than its time. Those that begin
-        # now are due after everything else that waits.
-        QTimer.singleShot(0, self._call_next)
+            QTimer.singleShot(1, self._call_next)
 
     def _call_next(self) -> None:
         if self._delayed and not self._ended:

@@ -385,8 +385,8 @@ class LayerSync:
         """Add a layer below the prompts, which stay visible on it."""
         with self.muted():
             layers = self.ensure_layers()
-            above = [] if layers.preview is None else [layers.preview.layer]
-            at = self.viewer.layers.index(above[0]) if above else len(self.viewer.layers)
+            preview = None if layers.preview is None else layers.preview.layer
+            at = len(self.viewer.layers) if preview is None else self.viewer.layers.index(preview)
             add_layer(self.viewer, layer, at, activate=False, show=show)
             layers.select(layers.points)
 

@@ -15,6 +15,7 @@ from napari_segany.plugin.jobs import preloading
 from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.shared import canvas_room
+from napari_segany.plugin.shared.held_controls import LOADING
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 from napari_segany.plugin.shared.settings import read_settings
 
@@ -71,7 +72,7 @@ class LoadingDock(QWidget):
         self._then: list[Callable[[Any], object]] = []
         self._is_joined = False
         self._jobs = QtJobQueue(self)
-        self.line = QLabel("Loading …")
+        self.line = QLabel(LOADING)
         self.line.setWordWrap(True)
         self._progress = ProgressPanel()
         column = QVBoxLayout(self)
