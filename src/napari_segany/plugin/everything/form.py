@@ -30,6 +30,7 @@ from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
+from napari_segany.plugin.shared.save_labels import TIP as SAVE_TIP
 
 BUTTONS = {
     "Find everything": "Search the plane in view, or the stack if that is ticked",
@@ -41,6 +42,7 @@ BUTTONS = {
     "Undo": "Take back the last decision",
     "Correct": "Segment it again in the Prompt dock; Commit there replaces it in the labels",
     "Make labels": "A labels layer with scores and recipe",
+    "Save labels…": SAVE_TIP,
     "Change filters": "Show the masks again and move the sliders; the labels stay",
     "Masks as stack": "Each mask by itself, with overlaps",
     "Make volume": "Objects that have one id through all planes of the stack",
@@ -130,7 +132,12 @@ class EverythingForm(QWidget):
         yield
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)
-        self._made = panel(column(self.made_line, self.buttons["Change filters"]))
+        self._made = panel(
+            column(
+                self.made_line,
+                row(self.buttons["Save labels…"], self.buttons["Change filters"]),
+            )
+        )
         find, stop = self.buttons["Find everything"], self.buttons["Stop"]
         labels, masks = self.buttons["Make labels"], self.buttons["Masks as stack"]
         self.card = ReviewCard()
@@ -197,8 +204,8 @@ class EverythingForm(QWidget):
         """
         self._made.setVisible(bool(labels))
         self.made_line.setText(
-            f"{labels} was made with these filters, which are locked so that no correction in it "
-            "is lost."
+            f"The layer '{labels}' was made with these filters. They are locked, so that no "
+            "correction in it is lost."
         )
         self.sliders.setEnabled(not labels)
         # Another layer of the same filters would lack the corrections.

@@ -18,6 +18,7 @@ def connect_form(widget: Any) -> None:
         "Undo": widget.undo,
         "Redo": widget.redo,
         "Stop": widget.stop,
+        "Save labels…": lambda: widget.save_labels(wait=False),
     }.items():
         form.buttons[text].clicked.connect(widget.guarded(act))
     form.tools.chosen.connect(widget.guarded_with(controller.select_tool))
