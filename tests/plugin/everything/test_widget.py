@@ -396,13 +396,15 @@ def test_labels_lock_the_filters_until_they_are_changed_again(finder: Everything
     made = finder.make_labels()
     before = made.data[:].copy()
     assert not sliders.isEnabled()
-    assert not form.buttons["Make labels"].isEnabled(), "these would be the same again"
+    assert form.buttons["Make labels"].isHidden(), "these would be the same again"
+    assert not form.buttons["Save labels…"].isHidden()
     assert "'spots labels' was made with these filters" in form.made_line.text()
     assert finder.message.text().startswith("Made 'spots labels' with 6 objects.")
     assert not finder.controller.layer.visible
     form.buttons["Change filters"].click()
     assert sliders.isEnabled()
-    assert form.buttons["Make labels"].isEnabled()
+    assert not form.buttons["Make labels"].isHidden()
+    assert form.buttons["Save labels…"].isHidden()
     assert form.made_line.parentWidget().isHidden()
     assert (finder.controller.layer.visible, made.visible) == (True, False)
     sliders.iou.setValue(0.85)

@@ -255,6 +255,8 @@ class FileList:
             If no command can express the options.
         """
         paths = self._operands()
+        # The terminal may be in another folder than napari; images are named in full, too.
+        options = replace(options, output=options.output.absolute())
         set_by_user = {row.axes for row in self.rows}
         if len(set_by_user) == 1 and set_by_user != {""}:
             return as_command(paths, replace(options, axes=set_by_user.pop()))

@@ -132,12 +132,7 @@ class EverythingForm(QWidget):
         yield
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)
-        self._made = panel(
-            column(
-                self.made_line,
-                row(self.buttons["Save labels…"], self.buttons["Change filters"]),
-            )
-        )
+        self._made = panel(column(self.made_line, self.buttons["Change filters"]))
         find, stop = self.buttons["Find everything"], self.buttons["Stop"]
         labels, masks = self.buttons["Make labels"], self.buttons["Masks as stack"]
         self.card = ReviewCard()
@@ -149,7 +144,9 @@ class EverythingForm(QWidget):
                 row(*(self.buttons[text] for text in review)),
             )
         )
-        self.results = panel(row(primary(labels), masks, wide=labels))
+        # One in the place of the other: what to do next with what was found.
+        next_step = column(primary(labels), primary(self.buttons["Save labels…"]))
+        self.results = panel(row(next_step, masks, wide=next_step))
         self.buttons["Undo load"].setEnabled(False)
         stop.setEnabled(False)
         self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
@@ -209,7 +206,8 @@ class EverythingForm(QWidget):
         )
         self.sliders.setEnabled(not labels)
         # Another layer of the same filters would lack the corrections.
-        self.buttons["Make labels"].setEnabled(not labels)
+        self.buttons["Make labels"].setVisible(not labels)
+        self.buttons["Save labels…"].setVisible(bool(labels))
 
     def show_review(self, is_object: bool, can_undo: bool) -> None:
         """Enable the buttons of the review that can act.
