@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from napari_segany.cli import arguments
 from napari_segany.cli.batch import load, model_request
 from napari_segany.cli.object_size import SIZE_HELP, object_size, settle_object_size
 from napari_segany.cli.prompt_requests import from_options, from_table, predict, read_table
-from napari_segany.core.notes import note
 from napari_segany.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -165,17 +163,6 @@ def check_together(args: argparse.Namespace) -> None:
         )
 
 
-def note_crops(shape: Sequence[int], object_size: float | None) -> None:
-    """Tell that a large plane is seen in crops, and what decides their scale."""
-    scale = (
-        "points are seen at full size unless an object size is given (--object-size)."
-        if object_size is None
-        else f"points are about objects of {object_size:g} pixels (--object-size)."
-    )
-    text = "The plane is %d x %d pixels, so the model sees a crop around each prompt; %s"
-    note(logger, text, *shape[:2], scale)
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     check_together(args)
@@ -224,8 +211,6 @@ def run(args: argparse.Namespace) -> int:
         plane = layout.plane(image.data, index)
         if args.tiles != "off":
             model = TiledModel(model, object_size=args.object_size)
-            if model.is_large((plane.shape[0], plane.shape[1])):
-                note_crops(plane.shape, args.object_size)
         # Crops that are made smaller are read from the same level of a pyramid as in the window.
         lazy = LayoutPlane(image.levels, layout, index)
         embedding = model.embed(lazy, limits=recipe.limits)

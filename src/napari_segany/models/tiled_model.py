@@ -1,5 +1,6 @@
 """A model that sees objects of large planes at the right scale."""
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, overload
@@ -9,6 +10,7 @@ import numpy as np
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.notes import note
 from napari_segany.core.plane_windows import plane_size, sampled_limits, windowed
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
@@ -18,6 +20,11 @@ from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, Multimask, PromptableModel
 from napari_segany.models.tiled.answers import Options, predict_in_crops
 from napari_segany.models.tiled.embedding import TiledEmbedding
+
+logger = logging.getLogger(__name__)
+
+CROPS_NOTE = "The plane is %d x %d pixels, so the model sees a crop around each prompt; %s"
+"""Note about a large plane, with what decides the scale."""
 
 
 class TiledModel(ModelWrapper):
@@ -61,6 +68,12 @@ class TiledModel(ModelWrapper):
         """Return True if a plane of (H, W) pixels is embedded in crops."""
         return max(shape) > self.large_plane
 
+    def _describe_scale(self) -> str:
+        """Return what decides the scale of points, and the option that says otherwise."""
+        if self.object_size is None:
+            return "points are seen at full size unless an object size is given (--object-size)."
+        return f"points are about objects of {self.object_size:g} pixels (--object-size)."
+
     def embed(
         self,
         plane: Any,
@@ -83,6 +96,7 @@ class TiledModel(ModelWrapper):
         size = plane_size(plane)
         if stages or size is None or not self.is_large(size):
             return self.model.embed(plane, limits=limits, should_stop=should_stop, stages=stages)
+        note(logger, CROPS_NOTE, *size, self._describe_scale())
         lazy = windowed(plane)
         known = sampled_limits(lazy, limits)
         check(should_stop)

@@ -75,7 +75,9 @@ class FileRow:
 
     @property
     def short_state(self) -> str:
-        """The state without its details."""
+        """The state without its details; before a run, whether the file can be read."""
+        if not self.state and not self.readable:
+            return "unreadable"
         return re.split("[,;:]", self.state)[0]
 
     @property
