@@ -334,7 +334,7 @@ def test_the_row_of_object_sizes_stands_for_the_note_about_crops(ready: Any) -> 
 
 def test_committed_labels_are_saved_with_a_table(ready: Any, viewer: Any, tmp_path: Path) -> None:
     session = ready.session
-    session.add_point(150, 200)
+    session.add_point(60, 90)
     ready.segment(wait=True)
     ready.commit()
     ready.jobs.wait()
