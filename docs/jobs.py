@@ -110,10 +110,9 @@ def every_cell(person: WindowDriver, folder: Path | None) -> None:
     person.step("reviewed")
     correct_one(person, dock, layer)
     person.show_dock(dock)
-    labels = person.find_button(dock, "Make labels")
-    if labels.isEnabled():
+    if first_of(dock, "Make labels"):
         # To correct an object makes the labels, where that takes its place in them.
-        person.click(labels)
+        person.press(dock, "Make labels")
         person.until_idle(dock)
     person.step("labels")
     unfold(person, dock, "Recipe")

@@ -23,6 +23,9 @@ from napari_segany.models.tiled.embedding import TiledEmbedding
 
 logger = logging.getLogger(__name__)
 
+CROPS_NOTE = "The plane is %d x %d pixels, so the model sees a crop around each prompt; %s"
+"""Note about a large plane, with what decides the scale."""
+
 
 class TiledModel(ModelWrapper):
     """A model that embeds planes above 2048 pixels in crops, at the scale that prompts ask for.
@@ -93,12 +96,7 @@ class TiledModel(ModelWrapper):
         size = plane_size(plane)
         if stages or size is None or not self.is_large(size):
             return self.model.embed(plane, limits=limits, should_stop=should_stop, stages=stages)
-        note(
-            logger,
-            "The plane is %d x %d pixels, so the model sees a crop around each prompt; %s",
-            *size,
-            self._describe_scale(),
-        )
+        note(logger, CROPS_NOTE, *size, self._describe_scale())
         lazy = windowed(plane)
         known = sampled_limits(lazy, limits)
         check(should_stop)

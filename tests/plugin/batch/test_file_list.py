@@ -50,6 +50,7 @@ def test_files_are_listed_once_and_understood(folder: Path):
     assert files.rows[0].understood.startswith("QYX 3 x 40 x 50")
     assert files.rows[1].understood.startswith("TYX 3 x 40 x 50")
     assert not files.rows[2].readable
+    assert [row.short_state for row in files.rows] == ["", "", "unreadable"]
     files.remove([0, 2])
     assert [row.path.name for row in files.rows] == ["a1.tif"]
 

@@ -51,7 +51,7 @@ def test_a_batch_in_a_window(
     until(qtbot, lambda: widget.table.item(1, CONTENT).text().startswith("TYX"))
     widget.output = tmp_path / "out"
     widget.search.points_per_side.setValue(2)
-    assert widget.search.preset.currentText() == "own"
+    assert widget.search.preset.currentText() == "own settings"
     widget.form.exports["coco"].setChecked(True)
     widget.start_button.click()
     assert not widget.start_button.isEnabled()

@@ -238,7 +238,7 @@ def test_searching_waits_for_the_model(
     jobs.run()
     assert len(controller.shown) > 1
     count = len(controller.found.masks[controller.plane])
-    assert said[-1] == f"{count} objects, found by strategy 'grid'."
+    assert said[-1] == f"{count} objects found by strategy 'grid'."
     controller.model = None
     controller.find(LOOSE)
     controller.open_image(viewer.add_layer(Image(image[0], name="other")))

@@ -47,11 +47,14 @@ class Docks:
             self.everything.make_labels()
         assert self.everything.view is not None
         self.prompt.open_image(self.everything.view.layer)
-        dock: Any = SimpleNamespace(
-            controller=self.prompt, session=self.prompt.session, reset_choices=lambda: None
-        )
-        self.review.correct(self.label, dock)
+        self.review.correct(self.label, self.dock)
         self.jobs.run()
+
+    @property
+    def dock(self) -> Any:
+        """What the review knows of the Prompt dock."""
+        session = self.prompt.session
+        return SimpleNamespace(controller=self.prompt, session=session, reset_choices=lambda: None)
 
     def commit(self, mask: MaskSet) -> None:
         """Commit one mask as the answer of the model about the open object."""
@@ -124,6 +127,27 @@ def test_the_commit_replaces_the_found_object(docks: Docks) -> None:
     docks.jobs.run()
     assert np.array_equal(docks.data, wanted)
     assert docks.candidate in found.corrected[HERE]
+
+
+def test_objects_are_named_by_their_label_once_there_are_labels(docks: Docks) -> None:
+    review, said, told = docks.review, [], []
+    assert review.number_of(HERE, docks.candidate) == docks.label
+    # A rejected object has no label, so that all after it have smaller ones.
+    first, last = sorted((1, docks.label)) if docks.label > 1 else (1, 2)
+    review.reject(first)
+    docks.label, docks.candidate = last, last - 1
+    docks.everything.status.connect(lambda text, _="info": said.append(text))
+    docks.prompt.status.connect(lambda text, _="info": told.append(text))
+    docks.correct()
+    assert docks.id == last - 1
+    assert review.number_of(HERE, docks.candidate) == docks.id
+    assert told[-1].startswith(f"Correct object {docks.id}: click on it or off it")
+    docks.commit(moved(docks.data, docks.id))
+    assert said[-1] == f"Object {docks.id} was corrected."
+    review.undo()
+    review.undo()
+    with pytest.raises(InputError, match="'Change filters', then 'Make labels'"):
+        review.correct(first, docks.dock)
 
 
 def test_the_review_takes_a_correction_back(docks: Docks) -> None:

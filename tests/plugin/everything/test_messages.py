@@ -2,10 +2,15 @@
 
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.generators.tiles.object_size import SizeEstimate
-from napari_segany.plugin.everything.messages import in_tiles
+from napari_segany.plugin.everything.messages import in_tiles, made_message
 from napari_segany.plugin.everything.tile_search import WHOLE, SearchTiles
 
 SETTLED = TileParams(object_size=20, tile_side=256, tile_overlap=40)
+
+
+def test_made_labels_say_how_to_go_on() -> None:
+    assert made_message("cells labels", 1).startswith("Made 'cells labels' with 1 object. ")
+    assert made_message("cells labels", 2).startswith("Made 'cells labels' with 2 objects. ")
 
 
 def test_tiles_say_what_they_were_estimated_from() -> None:

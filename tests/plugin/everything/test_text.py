@@ -46,7 +46,7 @@ def test_labels_have_the_classes_of_words_and_missing_ones_are_told(
     jobs.run()
     text, severity = said[-1]
     assert text == (
-        "1 objects, found by strategy 'text'. Nothing above 0.70 for 'wheel'; the best score was "
+        "1 object found by strategy 'text'. Nothing above 0.70 for 'wheel'; the best score was "
         "0.60: lower the text threshold (--text-threshold), or use other words."
     )
     assert severity == "warning"

@@ -1,5 +1,6 @@
 """The Everything widget without a window around it."""
 
+import csv
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from qtpy.QtWidgets import QFileDialog
 from tests.generators.squares import SHA256, spots, use_squares
 from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
@@ -79,7 +81,7 @@ def test_find_while_the_model_loads_is_done_when_it_is_there(
     assert widget.controller.shown is None
     may_load.set()
     until(qtbot, lambda: widget.controller.shown is not None)
-    assert widget.message.text().endswith("objects, found by strategy 'grid'.")
+    assert widget.message.text().endswith("objects found by strategy 'grid'.")
 
 
 def test_whatever_waits_waits_for_the_model_too(widget: EverythingWidget, loading: Any) -> None:
@@ -281,7 +283,7 @@ def test_the_finder_is_used_and_told_where_it_fits(
     )
     assert isinstance(finder.params, FinderParams)
     assert len(finder.find(wait=True)) == 6
-    assert finder.message.text() == "6 objects, found by strategy 'finder'."
+    assert finder.message.text() == "6 objects found by strategy 'finder'."
     assert finder.sliders.count.text() == "6 shown of 6 found"
     recipe = finder.controller.found.make_recipe()
     assert recipe.params == FinderParams(finder=SHA256, pred_iou_thresh=0.5, min_area=10)
@@ -394,12 +396,15 @@ def test_labels_lock_the_filters_until_they_are_changed_again(finder: Everything
     made = finder.make_labels()
     before = made.data[:].copy()
     assert not sliders.isEnabled()
-    assert not form.buttons["Make labels"].isEnabled(), "these would be the same again"
-    assert "spots labels was made with these filters" in form.made_line.text()
+    assert form.buttons["Make labels"].isHidden(), "these would be the same again"
+    assert not form.buttons["Save labels…"].isHidden()
+    assert "'spots labels' was made with these filters" in form.made_line.text()
+    assert finder.message.text().startswith("Made 'spots labels' with 6 objects.")
     assert not finder.controller.layer.visible
     form.buttons["Change filters"].click()
     assert sliders.isEnabled()
-    assert form.buttons["Make labels"].isEnabled()
+    assert not form.buttons["Make labels"].isHidden()
+    assert form.buttons["Save labels…"].isHidden()
     assert form.made_line.parentWidget().isHidden()
     assert (finder.controller.layer.visible, made.visible) == (True, False)
     sliders.iou.setValue(0.85)
@@ -414,6 +419,31 @@ def test_labels_lock_the_filters_until_they_are_changed_again(finder: Everything
     finder.viewer.layers.remove(finder.controller.made.layer)
     assert sliders.isEnabled()
     assert finder.controller.layer.visible
+
+
+def test_labels_are_saved_with_a_table_of_measurements(
+    finder: EverythingWidget, tmp_path: Any, monkeypatch: Any
+) -> None:
+    with pytest.raises(InputError, match="no labels to save"):
+        finder.save_labels(tmp_path / "early")
+    finder.find(wait=True)
+    layer = finder.make_labels()
+    finder.save_labels(tmp_path / "cells")
+    assert "cells.ome.tif and cells_table.csv" in finder.message.text()
+    with (tmp_path / "cells_table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["area"]) for row in rows] == np.bincount(layer.data.ravel())[1:].tolist()
+    assert all(row["predicted_iou"] and row["intensity_mean"] for row in rows)
+    asked = []
+
+    def answer(parent: Any, title: str, name: str, kinds: str) -> tuple[str, str]:
+        asked.append(name)
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    finder.form.buttons["Save labels…"].click()
+    assert asked == ["spots_labels.ome.tif"]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_locks_belong_to_their_image(finder: EverythingWidget) -> None:

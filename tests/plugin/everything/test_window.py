@@ -104,7 +104,7 @@ def test_presets_set_the_controls(open_widget: Any) -> None:
     form.preset.activated.emit(form.preset.currentIndex())
     assert form.params == PRESETS["everything in detail"].params
     form.controls["crop_n_layers"].setValue(0)
-    assert form.preset.currentText() == "own"
+    assert form.preset.currentText() == "own settings"
     form.controls["crop_n_points_downscale_factor"].setValue(1)
     assert form.preset.currentText() == "photograph"
     assert form.params == AutomaticParams(), "what is rounded for the eye is not rounded"

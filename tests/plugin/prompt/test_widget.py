@@ -15,6 +15,7 @@ from tests.journal_files import JournalFiles
 from tests.plugin.windows import click, drag, needs_a_display, until
 
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.tiled_model import CROPS_NOTE
 from napari_segany.plugin.prompt.keys import KEYS
 from napari_segany.plugin.prompt.tool_row import ToolRow
 from napari_segany.plugin.prompt.tools import TOOLS, tool_named
@@ -322,6 +323,27 @@ def test_what_was_refused_is_not_said_any_more_when_it_is_possible(
     assert "choose an image" in ready.message.text()
     ready.image_layer = viewer.layers["plate"]
     assert ready.message.text() == ""
+
+
+def test_the_row_of_object_sizes_stands_for_the_note_about_crops(ready: Any) -> None:
+    ready.jobs.noticed.emit(CROPS_NOTE, "The plane is 9 x 9 pixels ... (--object-size)")
+    assert ready.message.notice.text() == ""
+    ready.jobs.noticed.emit("%d pixels are dark", "3 pixels are dark")
+    assert ready.message.notice.text() == "3 pixels are dark"
+
+
+def test_committed_labels_are_saved_with_a_table(ready: Any, viewer: Any, tmp_path: Path) -> None:
+    session = ready.session
+    session.add_point(60, 90)
+    ready.segment(wait=True)
+    ready.commit()
+    ready.jobs.wait()
+    ready.save_labels(tmp_path / "a_labels.ome.tif")
+    assert "a_labels.ome.tif and a_table.csv" in ready.message.text()
+    header, row = (tmp_path / "a_table.csv").read_text().splitlines()
+    known = dict(zip(header.split(","), row.split(","), strict=True))
+    assert int(known["area"]) == np.count_nonzero(ready.controller.labels.data)
+    assert {"intensity_mean", "predicted_iou", "points"} <= set(known)
 
 
 def test_a_tool_that_is_taken_can_be_seen(ready: Any, viewer: Any, qtbot: Any) -> None:

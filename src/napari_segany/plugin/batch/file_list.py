@@ -75,7 +75,9 @@ class FileRow:
 
     @property
     def short_state(self) -> str:
-        """The state without its details."""
+        """The state without its details; before a run, whether the file can be read."""
+        if not self.state and not self.readable:
+            return "unreadable"
         return re.split("[,;:]", self.state)[0]
 
     @property
@@ -255,6 +257,8 @@ class FileList:
             If no command can express the options.
         """
         paths = self._operands()
+        # The terminal may be in another folder than napari; images are named in full, too.
+        options = replace(options, output=options.output.absolute())
         set_by_user = {row.axes for row in self.rows}
         if len(set_by_user) == 1 and set_by_user != {""}:
             return as_command(paths, replace(options, axes=set_by_user.pop()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 
-from napari_segany.batch.plan import Outcome
+from napari_segany.batch.plan import FAILED, Outcome
 from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.exports import EXPORTS
@@ -168,8 +168,12 @@ def progress_text(event: BatchEvent, seconds_left: float) -> str:
     return f"{event.name}: {int(event.done)} of {event.total} planes{left}"
 
 
-def describe_outcomes(outcomes: Sequence[Outcome], failures: int) -> str:
+def describe_outcomes(outcomes: Sequence[Outcome]) -> str:
     """Return a line about a batch that has ended."""
     objects = sum(outcome.objects for outcome in outcomes)
-    failed = f"; {failures} failed" if failures else ""
-    return f"{len(outcomes) - failures} of {len(outcomes)} images, {objects} objects{failed}."
+    bad = [outcome.path.name for outcome in outcomes if outcome.state in FAILED]
+    text = f"{len(outcomes) - len(bad)} of {len(outcomes)} images, {objects} objects."
+    if not bad:
+        return text
+    names, them = (bad[0], "it") if len(bad) == 1 else (f"{bad[0]} and {len(bad) - 1} more", "one")
+    return f"{text} Failed: {names}. Select {them} in the list to see why, or open the report."

@@ -369,7 +369,7 @@ class BatchWidget(ModelDock):
         self.progress.show_progress(done, total, text, steps=1000)
 
     def _on_done(self, failures: int) -> None:
-        self._end_run(describe_outcomes(self.outcomes, failures), "warning" if failures else "info")
+        self._end_run(describe_outcomes(self.outcomes), "warning" if failures else "info")
 
     def _on_failed(self, error: Exception) -> None:
         self._end_run(describe_error(error), "error")

@@ -30,6 +30,7 @@ from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
+from napari_segany.plugin.shared.save_labels import TIP as SAVE_TIP
 
 BUTTONS = {
     "Find everything": "Search the plane in view, or the stack if that is ticked",
@@ -41,6 +42,7 @@ BUTTONS = {
     "Undo": "Take back the last decision",
     "Correct": "Segment it again in the Prompt dock; Commit there replaces it in the labels",
     "Make labels": "A labels layer with scores and recipe",
+    "Save labels…": SAVE_TIP,
     "Change filters": "Show the masks again and move the sliders; the labels stay",
     "Masks as stack": "Each mask by itself, with overlaps",
     "Make volume": "Objects that have one id through all planes of the stack",
@@ -142,7 +144,9 @@ class EverythingForm(QWidget):
                 row(*(self.buttons[text] for text in review)),
             )
         )
-        self.results = panel(row(primary(labels), masks, wide=labels))
+        # One in the place of the other: what to do next with what was found.
+        next_step = column(primary(labels), primary(self.buttons["Save labels…"]))
+        self.results = panel(row(next_step, masks, wide=next_step))
         self.buttons["Undo load"].setEnabled(False)
         stop.setEnabled(False)
         self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
@@ -197,12 +201,13 @@ class EverythingForm(QWidget):
         """
         self._made.setVisible(bool(labels))
         self.made_line.setText(
-            f"{labels} was made with these filters, which are locked so that no correction in it "
-            "is lost."
+            f"The layer '{labels}' was made with these filters. They are locked, so that no "
+            "correction in it is lost."
         )
         self.sliders.setEnabled(not labels)
         # Another layer of the same filters would lack the corrections.
-        self.buttons["Make labels"].setEnabled(not labels)
+        self.buttons["Make labels"].setVisible(not labels)
+        self.buttons["Save labels…"].setVisible(bool(labels))
 
     def show_review(self, is_object: bool, can_undo: bool) -> None:
         """Enable the buttons of the review that can act.

@@ -9,6 +9,7 @@ from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.large_preview import is_large
 from napari_segany.plugin.everything.made_labels import MadeLabels
 from napari_segany.plugin.everything.mask_preview import MaskPreview
+from napari_segany.plugin.everything.messages import made_message
 from napari_segany.plugin.everything.result_layers import (
     PaintedLabels,
     labels_layer,
@@ -98,6 +99,8 @@ class LabelMaker:
         self._made[found] = made
         self._preview.set_visible(False)
         self.changed.emit()
+        count = sum(map(len, painted.ids.values()))
+        self.status.emit(made_message(str(made.layer.name), count), "info")
         return made.layer
 
     def take_back(self, found: FoundMasks) -> None:

@@ -26,9 +26,19 @@ def found_message(
     # The name that the form has for it.
     strategy = dict(strategy_info().choices).get(params.strategy, params.strategy)
     how = f"strategy {strategy!r}{in_tiles(found.tiles)}"
-    text = f"{count} objects{where}, found by {how}."
+    objects = _objects(count)
+    text = f"{objects}{where} found by {how}."
     missing = unmatched_phrases(found, planes, params)
     return " ".join([text, *missing]), "warning" if missing else "info"
+
+
+def made_message(name: str, count: int) -> str:
+    """Return a line about labels that were made, and what can be done with them."""
+    return f"Made '{name}' with {_objects(count)}. Correct single ones, or save the labels."
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count} objects"
 
 
 def in_tiles(tiles: SearchTiles) -> str:

@@ -147,7 +147,9 @@ class FormPresenter:
         # Another image, plane or search has other objects.
         if each is not None and not (there and self._review.selected == each.candidate + 1):
             each = None
-        new = self._form.card.show_object(each, self._review.done, self._review.left)
+        review = self._review
+        number = 0 if each is None else review.number_of(of.plane, each.candidate)
+        new = self._form.card.show_object(each, number, review.done, review.left)
         if each is None:
             self._outlined = None
             self._outline.hide()

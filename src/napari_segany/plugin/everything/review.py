@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.controller import EverythingController
@@ -37,6 +38,16 @@ class ObjectReview:
         self.present: ReviewedObject | None = None
         self.done = self.left = 0
         self._corrections: list[Correction] = []
+
+    def number_of(self, plane: Plane, candidate: int) -> int:
+        """Return the number by which a person knows an object of a plane.
+
+        It is the label where labels were made, which count no rejected objects, else the label in
+        the preview.
+        """
+        made = self._controller.made
+        label = None if made is None else made.label_of(plane, candidate)
+        return candidate + 1 if label is None else label
 
     @property
     def selected(self) -> int | None:
@@ -125,13 +136,16 @@ class ObjectReview:
         found, _ = of.opened()
         made, plane, candidate = of.made, of.plane, label - 1
         if made is None or made.label_of(plane, candidate) is None:
-            raise InputError("This object is not in the labels; press Make labels again.")
+            raise InputError(
+                "This object is not in the labels. Press 'Change filters', then 'Make labels'."
+            )
         prompt_dock.controller.commit_into(made.layer)
         prompt_dock.reset_choices()
         session = prompt_dock.session
         for each in self._corrections:
             if each.is_about(session, plane, candidate):
                 each.reopen()
+                self._tell_how(prompt_dock, plane, candidate)
                 return
 
         def changed(corrected: bool) -> None:
@@ -141,13 +155,21 @@ class ObjectReview:
                     self.present, self.left = found.object_to_review(plane, candidate)
                     self.done = found.count_decided(plane)
                 of.redraw()
-                of.status.emit(f"Object {label} {what}.")
+                of.status.emit(f"Object {self.number_of(plane, candidate)} {what}.")
 
         correction = Correction(session, made, found, plane, candidate, changed)
         self._corrections.append(correction)
         point = self.point_of(label)
         box = found.masks[plane].all_candidates.boxes[candidate]
         correction.begin(Prompt([point], [1]) if point is not None else Prompt(box=box))
+        self._tell_how(prompt_dock, plane, candidate)
+
+    def _tell_how(self, prompt_dock: Any, plane: Plane, candidate: int) -> None:
+        """Say in the Prompt dock what is corrected there, and what becomes of it."""
+        made, number = self._controller.made, self.number_of(plane, candidate)
+        name = "the labels" if made is None else f"'{made.layer.name}'"
+        text = f"Correct object {number}: click on it or off it, or draw another box."
+        prompt_dock.controller.status.emit(f"{text} Commit replaces it in {name}.", "info")
 
     def undo(self) -> int | None:
         """Take back the last decision and show its object; return its label, None without one."""

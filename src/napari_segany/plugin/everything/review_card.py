@@ -33,13 +33,15 @@ class ReviewCard(QWidget):
         row.addWidget(self.text, 1)
         self.setVisible(False)
 
-    def show_object(self, each: ReviewedObject | None, done: int, left: int) -> bool:
+    def show_object(self, each: ReviewedObject | None, number: int, done: int, left: int) -> bool:
         """Show an object; return True if it is another one than before.
 
         Parameters
         ----------
         each : ReviewedObject or None
             The object.
+        number : int
+            Its number in the layer in view.
         done : int
             Objects of the plane about which a person has decided.
         left : int
@@ -49,7 +51,7 @@ class ReviewCard(QWidget):
         self.setVisible(each is not None)
         if each is not None:
             why = ", ".join(each.reasons) or "nothing speaks against it"
-            self.text.setText(f"Object {each.candidate + 1}, {done + 1} of {done + left}: {why}.")
+            self.text.setText(f"Object {number}, {done + 1} of {done + left}: {why}.")
             if new:
                 self.show_picture(each.mask, None)
         return new and each is not None

@@ -82,12 +82,13 @@ class SortActions:
         if selected is None:
             raise InputError("Select an object first, for example the most doubtful one.")
         self._objects.start()
+        named = self._review.number_of(self._controller.plane, selected - 1)
 
         def show_next() -> None:
             sorting, label = self.sorted, self._review.show_next()
             left = " No object is left to sort." if label is None else ""
             if sorting is not None:
-                self._dock.say(f"Object {selected}: {sorting.classes[number].name}.{left}")
+                self._dock.say(f"Object {named}: {sorting.classes[number].name}.{left}")
 
         self._dock.run_when_ready(
             lambda: self._objects.label(selected - 1, number, show_next), wait

@@ -89,6 +89,10 @@ class EverythingWidget(ImageDock):
         """The image in work with its channels, None if there is none."""
         return self.controller.view
 
+    def _labels_layer(self) -> Any:
+        made = self.controller.made
+        return None if made is None else made.layer
+
     def _open_view(self, view: LayerView) -> None:
         self.controller.open_view(view)
 
@@ -222,7 +226,7 @@ class EverythingWidget(ImageDock):
         """
         if self.controller.make_labels() is None and wait:
             self.jobs.wait()
-        return self.controller.made and self.controller.made.layer
+        return self._labels_layer()
 
     def filter_again(self) -> None:
         """Show the masks in place of the labels that were made, and unlock the sliders."""
@@ -356,6 +360,7 @@ class EverythingWidget(ImageDock):
             "Correct": self._correcting.correct_in_turns,
             "Make labels": lambda: self.make_labels(wait=False),
             "Change filters": self.filter_again,
+            "Save labels…": lambda: self.save_labels(wait=False),
             "Make volume": self.make_volume,
             "Masks as stack": self.make_mask_stack,
             "Edges": self.find_edges,

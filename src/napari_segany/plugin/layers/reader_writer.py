@@ -3,6 +3,7 @@
 import csv
 import warnings
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from napari_segany.core.label_images import whole_numbers
 from napari_segany.core.planes import KNOWN_AXES
 from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import is_zarr
-from napari_segany.io.pixel_size import from_names
+from napari_segany.io.pixel_size import PixelSize, from_names
 from napari_segany.io.read import open_image
 from napari_segany.io.save_labels import image_name, save_labels
 from napari_segany.io.table import TABLES, CsvTable
@@ -157,6 +158,64 @@ def _column(cells: list[str]) -> list[Any]:
         return list(cells)
 
 
+@dataclass(frozen=True)
+class PlacedLabels:
+    """A labels layer as a file holds it.
+
+    Attributes
+    ----------
+    data : array
+        The labels, of a pyramid the finest level.
+    axes : str or None
+        A letter for each axis; None if the layer names no axes of images.
+    known_axes : str
+        The same, with the usual letters where it names none.
+    pixel_size : mapping
+        Size and unit of a step along axes.
+    left_out : tuple of str
+        What a file has no place for.
+    features : Any
+        The layer's features.
+    """
+
+    data: Any
+    axes: str | None
+    known_axes: str
+    pixel_size: PixelSize
+    left_out: tuple[str, ...]
+    features: Any
+
+    @classmethod
+    def of(cls, data: Any, settings: dict[str, Any]) -> "PlacedLabels":
+        """Return the labels of a layer with some settings; pixels are not read."""
+        wanted = {*PLACEMENT, "multiscale", "features"}
+        given = {name: value for name, value in settings.items() if name in wanted}
+        layer = Labels(data, **given)
+        left_out = []
+        if layer.multiscale:
+            left_out.append("the coarser levels of the pyramid")
+            data = layer.data[0]
+        shape = tuple(np.shape(data))
+        labels = [str(label).upper() for label in layer.axis_labels]
+        named = len(labels) == len(shape) and labels[-2:] == ["Y", "X"]
+        named = named and all(len(a) == 1 and a in KNOWN_AXES for a in labels)
+        named = named and len(set(labels)) == len(labels)
+        axes = "".join(labels) if named else None
+        known = axes or "TZYX"[-len(shape) :]
+        matrix, origin = to_world(layer)
+        # Side lengths of a pixel, whatever their directions.
+        steps = np.linalg.norm(matrix, axis=0)
+        if not np.allclose(matrix, np.diag(steps), atol=NEGLIGIBLE * steps.max()):
+            left_out.append("rotation, shear or mirroring")
+        if not np.allclose(origin, 0, atol=NEGLIGIBLE * steps.max()):
+            left_out.append("translation")
+        last = len(known)
+        sizes = dict(zip(known, steps[-last:].tolist(), strict=True))
+        units = dict(zip(known, map(str, layer.units[-last:]), strict=True))
+        sized = from_names(sizes, units)
+        return cls(data, axes, known, sized, tuple(left_out), layer.features)
+
+
 def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     """Save a labels layer with its axes, pixel size and table of features.
 
@@ -164,31 +223,11 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     rotation, shear or mirroring of the layer. An existing table is replaced if the layer has all
     of its columns; otherwise it is kept.
     """
-    layer = _placed(data, settings)
-    left_out = []
-    if layer.multiscale:
-        left_out.append("the coarser levels of the pyramid")
-        data = layer.data[0]
-    shape = tuple(np.shape(data))
-    labels = [str(label).upper() for label in layer.axis_labels]
-    named = len(labels) == len(shape) and labels[-2:] == ["Y", "X"]
-    named = named and all(len(a) == 1 and a in KNOWN_AXES for a in labels)
-    named = named and len(set(labels)) == len(labels)
-    axes = "".join(labels) if named else None
-    known = axes or "TZYX"[-len(shape) :]
-    matrix, origin = to_world(layer)
-    # Side lengths of a pixel, whatever their directions.
-    steps = np.linalg.norm(matrix, axis=0)
-    if not np.allclose(matrix, np.diag(steps), atol=NEGLIGIBLE * steps.max()):
-        left_out.append("rotation, shear or mirroring")
-    if not np.allclose(origin, 0, atol=NEGLIGIBLE * steps.max()):
-        left_out.append("translation")
-    last = len(known)
-    sizes = dict(zip(known, steps[-last:].tolist(), strict=True))
-    units = dict(zip(known, map(str, layer.units[-last:]), strict=True))
-    written = [save_labels(data, path, axes, from_names(sizes, units))]
+    layer = PlacedLabels.of(data, settings)
+    left_out = list(layer.left_out)
+    written = [save_labels(layer.data, path, layer.axes, layer.pixel_size)]
     table = written[0].with_name(f"{image_name(written[0])}{TABLES['csv'][0]}")
-    columns = _columns(layer.features)
+    columns = feature_columns(layer.features)
     if table.exists() and not _holds_only(table, columns):
         left_out.append(f"features, because {table.name} is there already with other columns")
     elif len(columns) > 1:
@@ -202,14 +241,7 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     return [str(each) for each in written]
 
 
-def _placed(data: Any, settings: dict[str, Any]) -> Labels:
-    """Return the layer to save, to read its transform; its pixels are not read."""
-    wanted = {*PLACEMENT, "multiscale", "features"}
-    given = {name: value for name, value in settings.items() if name in wanted}
-    return Labels(data, **given)
-
-
-def _columns(features: Any) -> dict[str, Any]:
+def feature_columns(features: Any) -> dict[str, Any]:
     """Return a layer's features as columns of the table beside its file, "label" first."""
     # In a table without that column the row's number is the label.
     index = features["index"] if "index" in features else np.arange(len(features))

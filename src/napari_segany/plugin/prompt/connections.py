@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from napari_segany.models.tiled_model import CROPS_NOTE
 from napari_segany.plugin.prompt import import_text
 from napari_segany.plugin.prompt.find_alike import find_alike_in_turns
 
@@ -18,6 +19,7 @@ def connect_form(widget: Any) -> None:
         "Undo": widget.undo,
         "Redo": widget.redo,
         "Stop": widget.stop,
+        "Save labels…": lambda: widget.save_labels(wait=False),
     }.items():
         form.buttons[text].clicked.connect(widget.guarded(act))
     form.tools.chosen.connect(widget.guarded_with(controller.select_tool))
@@ -50,6 +52,8 @@ def connect_form(widget: Any) -> None:
         lambda many: setattr(controller.sync, "mode", "many" if many else "one")
     )
     size = form.object_size
+    # Its row is shown for such planes, and "as zoomed" is no full size.
+    widget.known_notices.add(CROPS_NOTE)
     size.size_set.connect(widget.guarded_with(controller.set_object_size))
     size.take.clicked.connect(widget.guarded(lambda: size.show_size(controller.take_object_size())))
     controller.changed.connect(lambda: size.setVisible(controller.sees_crops))

@@ -39,6 +39,7 @@ from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.message_line import MessageLine
 from napari_segany.plugin.shared.object_size_row import ObjectSizeRow
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
+from napari_segany.plugin.shared.save_labels import TIP as SAVE_TIP
 
 ACTIONS = {
     "Clear": "Delete the open objects",
@@ -149,7 +150,7 @@ class PromptForm(QWidget):
             message,
             self.target,
             through,
-            Fold("Objects", self.objects),
+            Fold("Objects", panel(column(self.objects, self._button("Save labels…", SAVE_TIP)))),
             Fold("Find by text", self.words),
             Fold("From other layers", self.imports),
             Fold("Recipe", self.provenance),

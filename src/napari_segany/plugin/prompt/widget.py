@@ -123,6 +123,9 @@ class PromptWidget(ImageDock):
         """The image of the session with its channels, None without an image."""
         return self.controller.view
 
+    def _labels_layer(self) -> Any:
+        return self.controller.labels
+
     def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
         session = self.controller.host.open_view(view)

@@ -55,6 +55,8 @@ class Dock(QWidget):
         Line for messages; use :meth:`say`.
     progress : ProgressPanel
         Progress bar, hidden when the jobs become idle.
+    known_notices : set of str
+        Kinds of notices that are not shown, because a control of the dock says the same.
     """
 
     def __init__(self, viewer: Any = None) -> None:
@@ -73,6 +75,7 @@ class Dock(QWidget):
         self.jobs.callback_failed.connect(self.message.say_error)
         # Kinds of notices of the library that were shown.
         self._noticed: set[str] = set()
+        self.known_notices: set[str] = set()
         self.jobs.noticed.connect(self._on_notice)
         self._close_events = CloseEvents(
             self, self._window, self._on_panel_closed, self.end, self._may_close
@@ -91,7 +94,7 @@ class Dock(QWidget):
 
     def _on_notice(self, kind: str, text: str) -> None:
         """Show a warning that the library logged, the first of its kind on an image."""
-        if kind not in self._noticed:
+        if kind not in self._noticed | self.known_notices:
             self._noticed.add(kind)
             self.message.add_notice(text)
 

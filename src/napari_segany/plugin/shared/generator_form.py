@@ -33,7 +33,7 @@ from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.weights_status import expected
 from napari_segany.weights.finders import installed_finders, named_finder
 
-OWN = "own"
+OWN = "own settings"
 
 GRID = ("points_per_side", "crop_n_layers", "crop_n_points_downscale_factor")
 """Parameters of the regular grid, which point grids take the place of."""

@@ -1,6 +1,7 @@
 """Base class of docks that work on one image."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
@@ -20,12 +21,13 @@ from napari_segany.plugin.shared.contrast_picker import Contrast, ContrastPicker
 from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
+from napari_segany.plugin.shared.save_labels import save_labels
 
 
 class ImageDock(ModelDock):
     """Base of docks that work on one image, or on some channels of it.
 
-    A subclass implements :meth:`_open_view` and :attr:`image_view`.
+    A subclass implements :meth:`_open_view`, :meth:`_labels_layer` and :attr:`image_view`.
 
     Attributes
     ----------
@@ -80,6 +82,32 @@ class ImageDock(ModelDock):
     @property
     def image_view(self) -> LayerView | None:
         """The image in work with its channels, None if there is none."""
+        raise NotImplementedError
+
+    def save_labels(self, path: str | Path | None = None, wait: bool = True) -> None:
+        """Write the labels of the image, and a table with a row of measurements for each object.
+
+        The table is called as the labels are: ``cells_labels.ome.tif`` and ``cells_table.csv``. An
+        object that lies in several planes has a row for each of them.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Target, ``.ome.tif`` or ``.ome.zarr``; without it a file dialog is shown.
+        wait : bool
+            Return when both are written.
+
+        Raises
+        ------
+        InputError
+            If there are no labels.
+        """
+        save_labels(self, self._labels_layer(), self.image_view, path)
+        if wait:
+            self.jobs.wait()
+
+    def _labels_layer(self) -> Any:
+        """Return the labels layer that the dock makes of the image, None if there is none."""
         raise NotImplementedError
 
     def _open_view(self, view: LayerView) -> Any:

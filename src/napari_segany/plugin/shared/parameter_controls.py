@@ -39,7 +39,7 @@ LARGEST = 2.0**53
 SEPARATOR = ";"
 """Character between phrases in a line."""
 
-PHRASES_HINT = "such as: nucleus; cell wall"
+PHRASES_HINT = "such as: bicycle; traffic light"
 """Text of an empty line for phrases."""
 
 STEP = 0.05

@@ -1,0 +1,84 @@
+"""Labels layers as files, with a table of measurements."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+
+from napari_segany.core.image_source import ArraySource
+from napari_segany.errors import InputError
+from napari_segany.io.read import open_image
+from napari_segany.plugin.layers.label_files import save_measured
+
+
+def labels_in(shape: tuple[int, ...], boxes: dict[int, tuple[slice, ...]]) -> Any:
+    labels = np.zeros(shape, np.int32)
+    for label, box in boxes.items():
+        labels[box] = label
+    return labels
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def settings_of(layer: Labels) -> dict[str, Any]:
+    settings: dict[str, Any] = layer.as_layer_data_tuple()[1]
+    return settings
+
+
+def test_the_table_has_measurements_and_features_of_each_object(tmp_path: Path) -> None:
+    data = labels_in((20, 30), {1: np.s_[2:6, 3:9], 4: np.s_[10:12, 20:30]})
+    layer = Labels(
+        data,
+        scale=(0.5, 0.5),
+        units=("um", "um"),
+        features={"index": [4, 1], "class": ["debris", "cell"], "area": [1, 1]},
+    )
+    image = ArraySource(data.astype(np.uint8) * 10)
+    written = save_measured(data, settings_of(layer), tmp_path / "a_labels.ome.tif", image)
+    assert [each.name for each in written] == ["a_labels.ome.tif", "a_table.csv"]
+    with open_image(written[0]) as opened:
+        assert np.array_equal(np.asarray(opened.data), data)
+        assert opened.pixel_size["Y"] == (0.5, "um")
+    one, four = rows_of(written[1])
+    assert (one["label"], one["area"], one["area_um2"], one["class"]) == ("1", "24", "6", "cell")
+    assert (one["centroid_row"], one["intensity_mean"]) == ("3.5", "10")
+    assert (four["label"], four["area"], four["class"]) == ("4", "20", "debris")
+
+
+def test_an_object_has_a_row_for_each_of_its_planes(tmp_path: Path) -> None:
+    data = labels_in((3, 12, 12), {2: np.s_[1:, 2:5, 2:5], 7: np.s_[2, 8:10, 8:10]})
+    layer = Labels(data, features={"index": [2], "predicted_iou": [0.75]})
+    _, table = save_measured(data, settings_of(layer), tmp_path / "a_labels.ome.tif")
+    rows = rows_of(table)
+    where = [(row["label"], row["plane"], row["Z"], row["area"]) for row in rows]
+    assert where == [("2", "1", "1", "9"), ("2", "2", "2", "9"), ("7", "2", "2", "4")]
+    assert [row["predicted_iou"] for row in rows] == ["0.75", "0.75", ""]
+    assert not [name for name in rows[0] if name.startswith("intensity")]
+
+
+def test_channels_are_named_by_their_numbers(tmp_path: Path) -> None:
+    data = labels_in((8, 9), {1: np.s_[1:4, 1:4]})
+    image = np.stack([np.full((8, 9), n, np.uint8) for n in (1, 2, 5)])
+    source = ArraySource(image, channel_axis=0, channels=(0, 2))
+    layer = Labels(data)
+    _, table = save_measured(
+        data, settings_of(layer), tmp_path / "a_labels.ome.tif", source, (0, 2)
+    )
+    (row,) = rows_of(table)
+    assert (row["intensity_mean_0"], row["intensity_mean_2"]) == ("1", "5")
+
+
+def test_labels_without_objects_and_labels_that_do_not_fit(tmp_path: Path) -> None:
+    data = np.zeros((8, 9), np.int32)
+    settings = settings_of(Labels(data))
+    _, table = save_measured(data, settings, tmp_path / "a_labels.ome.tif")
+    assert rows_of(table) == []
+    with pytest.raises(InputError, match=r"\(8, 9\)"):
+        save_measured(data, settings, tmp_path / "b.ome.tif", ArraySource(np.zeros((9, 9))))
+    assert not (tmp_path / "b.ome.tif").exists()
