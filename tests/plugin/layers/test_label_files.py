@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 from napari.layers import Labels
@@ -82,3 +83,20 @@ def test_labels_without_objects_and_labels_that_do_not_fit(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"\(8, 9\)"):
         save_measured(data, settings, tmp_path / "b.ome.tif", ArraySource(np.zeros((9, 9))))
     assert not (tmp_path / "b.ome.tif").exists()
+
+
+def test_lazy_labels_are_read_plane_by_plane(tmp_path: Path) -> None:
+    data = labels_in((4, 12, 12), {3: np.s_[1:, 2:5, 2:5]})
+    read: list[Any] = []
+
+    def read_block(block: Any, block_info: Any = None) -> Any:
+        read.append(block.shape)
+        return block
+
+    lazy = dask.array.from_array(data, (1, 12, 12)).map_blocks(read_block, dtype=data.dtype)
+    read.clear()
+    written = save_measured(lazy, settings_of(Labels(lazy)), tmp_path / "a_labels.ome.tif")
+    assert set(read) == {(1, 12, 12)}
+    with open_image(written[0]) as opened:
+        assert np.array_equal(np.asarray(opened.data), data)
+    assert [row["Z"] for row in rows_of(written[1])] == ["1", "2", "3"]

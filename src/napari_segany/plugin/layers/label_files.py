@@ -48,19 +48,17 @@ def save_measured(
         If image and labels differ in shape, or the name cannot be used.
     """
     placed = PlacedLabels.of(data, settings)
-    pixels = np.asarray(placed.data)
-    if image is not None and tuple(image.shape) != pixels.shape:
-        raise InputError(
-            f"The labels have the shape {pixels.shape}, the image has {tuple(image.shape)}."
-        )
-    columns = measure_stack(pixels, placed.known_axes, placed.pixel_size, image, channels)
+    labels, shape = placed.data, tuple(placed.data.shape)
+    if image is not None and tuple(image.shape) != shape:
+        raise InputError(f"The labels have the shape {shape}, the image has {tuple(image.shape)}.")
+    columns = measure_stack(labels, placed.known_axes, placed.pixel_size, image, channels)
     features = _with_features(columns, feature_columns(placed.features))
     settings = {**settings, "multiscale": False, "features": features}
-    return [Path(each) for each in write_labels(str(path), pixels, settings)]
+    return [Path(each) for each in write_labels(str(path), labels, settings)]
 
 
 def measure_stack(
-    labels: NDArray[np.integer],
+    labels: Any,
     axes: str,
     pixel_size: PixelSize,
     image: ImageSource | None = None,
@@ -70,8 +68,8 @@ def measure_stack(
 
     Parameters
     ----------
-    labels : ndarray
-        (Y, X) or a stack of such planes; values below 1 are no objects.
+    labels : array
+        (Y, X) or a stack of such planes, which are read one by one; values below 1 are no objects.
     axes : str
         A letter for each axis.
     pixel_size : mapping
@@ -92,14 +90,14 @@ def measure_stack(
 
 
 def _measured_planes(
-    labels: NDArray[np.integer],
+    labels: Any,
     axes: str,
     pixel_size: PixelSize,
     image: ImageSource | None,
     channels: Sequence[int],
 ) -> Iterator[Columns]:
     for number, index in enumerate(np.ndindex(labels.shape[:-2])):
-        pixels = np.maximum(labels[index], 0)
+        pixels: NDArray[np.integer] = np.maximum(np.asarray(labels[index]), 0)
         if number and not pixels.any():
             continue
         plane: Plane = (*index, None, None)
