@@ -89,7 +89,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     others = (before > 0) & (before != number)
     assert np.array_equal(labels.data == number, own.mask(0) & ~others)
     assert np.array_equal(labels.data[others], before[others])
-    assert widget.message.text() == f"Object {following} was corrected."
+    assert widget.message.text() == f"Object {number} was corrected."
     assert "corrected" in widget.form.card.text.text()
     prompt.undo()
     assert np.array_equal(labels.data, before)
