@@ -144,7 +144,10 @@ def label_movie(data: Any, axes: str | None) -> MovieFrames:
     if not axes:
         raise InputError(f"Labels have axes TYX or TZYX, and these have shape {shape}.")
     if wrong := sorted(set(axes) & {"C", "S"}):
-        raise InputError(f"Labels have no axis {wrong[0]}, and axes {axes} name it.")
+        raise InputError(
+            f"Labels have no axis {wrong[0]}, and their axes are {axes}. State other axes, such as "
+            f"{MOVIES.get(len(shape), 'TYX')}."
+        )
     return MovieFrames(data, StackLayout(axes, shape))
 
 

@@ -124,3 +124,13 @@ def test_what_cannot_be_linked_is_refused_in_a_sentence(labels: Path, capsys, op
     assert code == 2
     assert sentence in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("stated", "said"), [("", True), ("TYX", False)])
+def test_axes_that_are_stated_are_no_guess(labels: Path, caplog, stated: str, said: bool):
+    # Four planes without names look like the samples of colours.
+    planes = tifffile.imread(labels).astype(np.uint8)
+    write = {"photometric": "rgb", "planarconfig": "separate", "metadata": None}
+    tifffile.imwrite(labels, planes, **write)
+    run(labels, *(("--axes", stated) if stated else ()))
+    assert ("sample" in caplog.text) is said

@@ -192,7 +192,7 @@ def _from_labels(args: argparse.Namespace, params: "TrackParams") -> Tracked:
 
     name = image_name(args.labels)
     _free_paths(args, name)
-    with open_image(args.labels, stored=True) as labels:
+    with open_image(args.labels, axes=args.axes or "", stored=True) as labels:
         log_notes(args.labels, labels.notes)
         axes = own_axes(labels, args.axes or "")
         frames = label_movie(labels.data, axes)
