@@ -100,3 +100,18 @@ def test_lazy_labels_are_read_plane_by_plane(tmp_path: Path) -> None:
     with open_image(written[0]) as opened:
         assert np.array_equal(np.asarray(opened.data), data)
     assert [row["Z"] for row in rows_of(written[1])] == ["1", "2", "3"]
+
+
+def test_a_table_with_other_columns_is_not_replaced(tmp_path: Path) -> None:
+    data = labels_in((8, 9), {1: np.s_[1:4, 1:4]})
+    settings, path = settings_of(Labels(data)), tmp_path / "a_labels.ome.tif"
+    table = tmp_path / "a_table.csv"
+    table.write_text("label,mine\n1,2\n")
+    with pytest.raises(InputError, match="is there already"):
+        save_measured(data, settings, path)
+    assert not path.exists()
+    assert table.read_text() == "label,mine\n1,2\n"
+    table.unlink()
+    # A table of the same kind is replaced.
+    for _ in range(2):
+        assert save_measured(data, settings, path) == [path, table]

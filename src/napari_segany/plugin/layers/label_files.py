@@ -11,7 +11,12 @@ from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.measure import Columns, measure_plane
 from napari_segany.errors import InputError
 from napari_segany.io.pixel_size import PixelSize
-from napari_segany.plugin.layers.reader_writer import PlacedLabels, feature_columns, write_labels
+from napari_segany.plugin.layers.reader_writer import (
+    PlacedLabels,
+    feature_columns,
+    may_replace,
+    table_of,
+)
 
 
 def save_measured(
@@ -45,16 +50,22 @@ def save_measured(
     Raises
     ------
     InputError
-        If image and labels differ in shape, or the name cannot be used.
+        If image and labels differ in shape, the name cannot be used, or the table would replace
+        one with other columns. Nothing is written then.
     """
     placed = PlacedLabels.of(data, settings)
     labels, shape = placed.data, tuple(placed.data.shape)
     if image is not None and tuple(image.shape) != shape:
         raise InputError(f"The labels have the shape {shape}, the image has {tuple(image.shape)}.")
     columns = measure_stack(labels, placed.known_axes, placed.pixel_size, image, channels)
-    features = _with_features(columns, feature_columns(placed.features))
-    settings = {**settings, "multiscale": False, "features": features}
-    return [Path(each) for each in write_labels(str(path), labels, settings)]
+    columns = _with_features(columns, feature_columns(placed.features))
+    table = table_of(Path(path))
+    if not may_replace(table, columns):
+        raise InputError(
+            f"{table.name} is there already with other columns, which would be lost. Choose "
+            "another name."
+        )
+    return placed.save(path, columns)
 
 
 def measure_stack(
@@ -122,4 +133,4 @@ def _with_features(measured: Columns, known: Columns) -> Columns:
         there = known["label"][at] == measured["label"]
         nothing = np.nan if values.dtype.kind in "biuf" else ""
         columns[name] = np.where(there, values[at], np.asarray(nothing, dtype=object))
-    return {"index": columns.pop("label"), **columns}
+    return {"label": columns.pop("label"), **columns}

@@ -215,6 +215,28 @@ class PlacedLabels:
         sized = from_names(sizes, units)
         return cls(data, axes, known, sized, tuple(left_out), layer.features)
 
+    def save(self, path: str | Path, columns: dict[str, Any]) -> list[Path]:
+        """Write the labels, and a table beside them if it has more columns than "label".
+
+        A warning names what is left out. An existing table is replaced if ``columns`` has all of
+        its columns; otherwise it is kept.
+        """
+        left_out = list(self.left_out)
+        written = [save_labels(self.data, path, self.axes, self.pixel_size)]
+        table = table_of(written[0])
+        if not may_replace(table, columns):
+            left_out.append(f"features, because {table.name} is there already with other columns")
+        elif len(columns) > 1:
+            _write_table(columns, table)
+            written.append(table)
+        if left_out:
+            name = written[0].name
+            warnings.warn(
+                f"{name} is saved without {'; '.join(left_out)}: it has no place for that.",
+                stacklevel=3,
+            )
+        return written
+
 
 def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     """Save a labels layer with its axes, pixel size and table of features.
@@ -224,21 +246,12 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     of its columns; otherwise it is kept.
     """
     layer = PlacedLabels.of(data, settings)
-    left_out = list(layer.left_out)
-    written = [save_labels(layer.data, path, layer.axes, layer.pixel_size)]
-    table = written[0].with_name(f"{image_name(written[0])}{TABLES['csv'][0]}")
-    columns = feature_columns(layer.features)
-    if table.exists() and not _holds_only(table, columns):
-        left_out.append(f"features, because {table.name} is there already with other columns")
-    elif len(columns) > 1:
-        _write_table(columns, table)
-        written.append(table)
-    if left_out:
-        warnings.warn(
-            f"{written[0].name} is saved without {'; '.join(left_out)}: it has no place for that.",
-            stacklevel=2,
-        )
-    return [str(each) for each in written]
+    return [str(each) for each in layer.save(path, feature_columns(layer.features))]
+
+
+def table_of(labels: Path) -> Path:
+    """Return the table beside a label image."""
+    return labels.with_name(f"{image_name(labels)}{TABLES['csv'][0]}")
 
 
 def feature_columns(features: Any) -> dict[str, Any]:
@@ -249,8 +262,10 @@ def feature_columns(features: Any) -> dict[str, Any]:
     return {"label": np.asarray(index)} | rest
 
 
-def _holds_only(table: Path, columns: Collection[str]) -> bool:
-    """Return True if a table has no other columns, so that nothing is lost by replacing it."""
+def may_replace(table: Path, columns: Collection[str]) -> bool:
+    """Return True if there is no table, or one without other columns: nothing is lost then."""
+    if not table.exists():
+        return True
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         there = next(csv.reader(file), [])
     return there[:1] == ["label"] and set(there) <= set(columns)
