@@ -235,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_data_option(parser)
     parser.add_argument("--kept", type=Path, required=True, help="folder of finders and embeddings")
-    parser.add_argument("--set", default="vol_ovule", choices=("vol_ovule", "vol_nuclei"))
+    parser.add_argument("--set", default="vol_ovule", choices=("vol_ovule", "vol_nuclei", "em_vnc_mito"))
     parser.add_argument("--labelled", type=int, nargs="*", default=[], help="planes to learn from")
     parser.add_argument("--smoothing", type=float, nargs="+", default=[LinkParams().smoothing])
     parser.add_argument("--small", action="store_true", help="small planes at the smaller scale")

@@ -14,6 +14,7 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.core.sequences import as_array
 from napari_segany.core.units import convert
 from napari_segany.errors import BlankPlaneError, InputError
+from napari_segany.generators.volumes.prompted_regions import PromptedRegions
 from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.params import PropagationParams
@@ -24,6 +25,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe, resolve_stack
+from napari_segany.volume_regions import VolumeRegions
 
 MOTION_AXIS = "T"
 """Axis along which objects move, so that their motion is predicted."""
@@ -79,10 +81,24 @@ class StackPlanes:
         """Return the index of a plane along all leading axes."""
         return (*self._index[: self._axis], plane, *self._index[self._axis + 1 :])
 
+    def read(self, plane: int) -> NDArray[np.generic]:
+        """Return the pixels of a plane; raise BlankPlaneError if it is blank."""
+        return self._layout.read(self._data, self.index(plane))
+
+    def find_regions(
+        self,
+        params: PropagationParams,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> PromptedRegions:
+        """Look at all planes, and return the regions of the volume; see :class:`VolumeRegions`."""
+        found = VolumeRegions(self._model, self.read, len(self.planes), self._limits)
+        return found.find(params, progress, should_stop)
+
     def __call__(self, plane: int) -> PlaneView | None:
         """Return a plane; None if it is blank."""
         try:
-            image = self._layout.read(self._data, self.index(plane))
+            image = self.read(plane)
         except BlankPlaneError:
             return None
         embedding = self._embeddings.get(plane)
@@ -232,6 +248,7 @@ def propagate(
         params or default_params(axis),
         spacing=spacing,
         earlier=earlier,
+        find_regions=stack.find_regions,
         on_answer=on_answer,
         progress=progress,
         should_stop=should_stop,

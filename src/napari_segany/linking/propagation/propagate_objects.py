@@ -11,6 +11,7 @@ from napari_segany.linking.propagation.conflicts import resolve_conflicts
 from napari_segany.linking.propagation.memory_run import MemoryRun
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.prompt_run import PromptRun
+from napari_segany.linking.propagation.regions import FindRegions, fill_spans, require_regions
 from napari_segany.linking.propagation.result import Given, PropagatedObject, Propagation
 from napari_segany.linking.propagation.run import ViewPlane
 from napari_segany.linking.propagation.spans import (
@@ -36,6 +37,7 @@ def propagate_objects(
     *,
     spacing: float | None = None,
     earlier: Propagation | None = None,
+    find_regions: FindRegions | None = None,
     on_answer: OnAnswer | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -64,6 +66,9 @@ def propagate_objects(
     earlier : Propagation, optional
         An earlier result of the same stack and model. Spans between the same masks are taken from
         it, so a correction runs only as far as the next prompted plane.
+    find_regions : callable, optional
+        Looks at all planes and returns the regions of the volume; for the method "regions", which
+        calls it after the prompted planes.
     on_answer : callable, optional
         Called with object, plane and what was found there. Between prompted planes a plane is
         reported from both sides.
@@ -82,7 +87,7 @@ def propagate_objects(
     ------
     InputError
         If a prompt does not fit, or an object has none; with the method "memory", if the model has
-        no video memory.
+        no video memory; with "regions", if there are none.
     WeightsError
         With the method "memory", if the weights have no video memory.
     Cancelled
@@ -90,11 +95,16 @@ def propagate_objects(
     """
     params = params or PropagationParams()
     _check(planes, prompts, spacing)
+    find = require_regions(params, find_regions) if params.method == "regions" else None
     needed = (model, view_plane, planes, params, spacing, on_answer, progress, should_stop)
     run = MemoryRun(prompts, *needed) if params.method == "memory" else PromptRun(*needed)
     known = {} if earlier is None or params.neighbour_points else dict(earlier.objects)
     prompted = run.predict_prompts(prompts, known)
-    reused, missing = _reuse(prompts, prompted, known, params, spacing)
+    filled: Mapping[int, Mapping[Span, SpanResult]] = {i: {} for i in prompts}
+    if find is not None:
+        regions = find(params, progress, should_stop)
+        filled = fill_spans(regions, planes, prompts, prompted, params, on_answer, should_stop)
+    reused, missing = _reuse(prompts, prompted, known, filled, params, spacing)
     chains = run.follow(prompted, missing)
     objects = {
         i: _assemble(prompts[i], prompted[i], reused[i], chains, i, params, spacing)
@@ -108,6 +118,7 @@ def _reuse(
     prompts: Mapping[int, Mapping[int, Given]],
     prompted: Mapping[int, Mapping[int, PlaneAnswer]],
     known: Mapping[int, PropagatedObject],
+    filled: Mapping[int, Mapping[Span, SpanResult]],
     params: PropagationParams,
     spacing: float | None,
 ) -> tuple[dict[int, dict[Span, SpanResult]], dict[int, list[Span]]]:
@@ -115,9 +126,11 @@ def _reuse(
     reused: dict[int, dict[Span, SpanResult]] = {}
     missing: dict[int, list[Span]] = {}
     for i, answers in prompted.items():
-        reused[i], missing[i] = {}, []
+        reused[i], missing[i] = dict(filled[i]), []
         masks = {plane: answer.mask for plane, answer in answers.items()}
         for span in spans_of(prompts[i]):
+            if span in filled[i]:
+                continue
             earlier = known[i].spans.get(span) if i in known else None
             if params.method == "memory" and earlier is not None:
                 # A prompt is remembered with more than its mask.
