@@ -171,7 +171,7 @@ class PromptedRegions:
         if not count:
             return np.full(len(wanted), -1), np.zeros(len(wanted))
         areas: dict[int, NDArray[np.int64]] = {}
-        shared: dict[tuple[int, int], NDArray[np.int64]] = {}
+        shared: dict[tuple[int, int], Places] = {}
         for plane, places in self._planes({p for each in prompted.values() for p in each}):
             check(should_stop)
             areas[plane] = self._nested.count(places)

@@ -223,10 +223,9 @@ class PropagationParams:
         default=LinkParams.smoothing,
         metadata=number(
             "Smoothing",
-            "Standard deviation over which the finder's maps are averaged along the planes. Less "
-            "for objects on few planes.",
-            (0, 10),
-            "planes",
+            "Standard deviation, in planes, over which the finder's maps are averaged. Less for "
+            "objects on few planes.",
+            (0, 8),
         ),
     )
     outline: float = field(
@@ -234,7 +233,7 @@ class PropagationParams:
         metadata=number(
             "Outline",
             "Foreground probability at which regions end. Lower makes them larger.",
-            (0.25, 0.9),
+            (0.25, 0.95),
             advanced=True,
         ),
     )

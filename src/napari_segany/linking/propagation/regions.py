@@ -126,7 +126,7 @@ def fill_spans(
         score, fit = float(regions.scores[numbers[k]]), float(fits[k])
         answers = dict(sorted(_answers(masks, sections, score, fit).items()))
         key = span_key(span, masks, regions.key, int(numbers[k]))
-        found[i][span] = SpanResult(key, answers, _end(span, within, sections))
+        found[i][span] = SpanResult(key, answers, _end(span, within, masks, sections))
         if on_answer is not None:
             for plane, answer in answers.items():
                 on_answer(i, plane, answer)
@@ -144,12 +144,14 @@ def _ends(span: Span, masks: Mapping[int, MaskSet | None]) -> dict[int, MaskSet 
     return {p: masks[p] for p in (span.first, span.last) if p is not None}
 
 
-def _end(span: Span, within: range, sections: Iterable[int]) -> str:
-    """Return why an object ends in a span that begins or ends without it."""
-    if span.first is not None and span.last is not None:
+def _end(span: Span, within: range, masks: Mapping[int, MaskSet], sections: Iterable[int]) -> str:
+    """Return why an object ends in a span; empty between planes on which it is."""
+    if len(masks) == 2:
         return ""
-    outermost = within[0] if span.first is None else within[-1]
-    return "stack" if outermost in sections else "region"
+    backward = span.last in masks
+    if within[0 if backward else -1] not in sections:
+        return "region"
+    return "stack" if (span.first if backward else span.last) is None else "absent"
 
 
 def _answers(
