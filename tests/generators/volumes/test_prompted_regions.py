@@ -105,10 +105,21 @@ def test_another_object_that_is_prompted_tells_that_a_region_is_several(
     assert set(found) <= set(found_alone)
 
 
-def test_a_plane_where_the_object_is_said_not_to_be_counts(regions: PromptedRegions) -> None:
-    numbers, fits = regions.select({1: {6: section(1, 6), 8: None}}, [(1, [6]), (1, [6, 8])])
-    assert fits[1] < fits[0]
-    assert numbers[0] >= 0
+def test_a_plane_where_the_object_is_said_not_to_be_counts_in_the_choice() -> None:
+    """Of a ball that is cut in two, the part that is not beyond that plane is chosen."""
+    cut = TRUTH.copy()
+    cut[7, :, :][TRUTH[7] == 1] = 0
+    regions = regions_of(list(maps_of(cut)), smoothing=0.0)
+    upper = MaskSet.from_masks((cut[5] == 1)[None])
+    numbers, fits = regions.select({1: {5: upper, 12: None}}, [(1, [5]), (1, [5, 12])])
+    (found,) = regions.sections([(int(numbers[1]), range(SHAPE[0]))])
+    assert 12 not in found
+    assert fits[1] > 0.7
+    # Where every region goes beyond, the best one is chosen as without it.
+    whole = regions_of(list(maps_of(TRUTH)))
+    numbers, fits = whole.select({1: {6: section(1, 6), 8: None}}, [(1, [6]), (1, [6, 8])])
+    assert (numbers >= 0).all()
+    assert fits[1] > 0.5
 
 
 def test_where_nothing_is_no_region_is_selected(regions: PromptedRegions) -> None:

@@ -95,7 +95,7 @@ class PromptedRegions:
     quality : Perceptron
         The finder's estimate for regions of a plane.
     key : str
-        What decides the maps, as text.
+        Text of all that decides the maps.
     smoothing : float
         Standard deviation in planes over which maps are averaged.
     outline : float
@@ -106,7 +106,7 @@ class PromptedRegions:
     Attributes
     ----------
     key : str
-        What decides the regions, as text.
+        Text of all that decides the regions.
 
     Raises
     ------
@@ -166,6 +166,7 @@ class PromptedRegions:
             (K,) int64 number of the region; -1 where none has a pixel in common with the masks.
         fit : ndarray
             (K,) float64 IoU with the masks on the planes that count together, 0 without any.
+            Planes on which the object is not count in the choice alone.
         """
         count = len(self.scores)
         if not count:
@@ -190,13 +191,16 @@ class PromptedRegions:
         for k, (i, planes) in enumerate(wanted):
             check(should_stop)
             inside = self._shared(shared, i, planes)
-            area = sum((areas[p] for p in planes if p in areas), np.zeros(count, np.int64))
-            area = area + _area(prompted[i][p] for p in planes) - inside
-            fit = inside / np.maximum(area, 1)
+            there = [p for p in planes if prompted[i][p] is not None]
+            gone = [p for p in planes if p in areas and prompted[i][p] is None]
+            union = sum(areas[p] for p in there) + _area(prompted[i][p] for p in there) - inside
+            beyond = sum((areas[p] for p in gone), np.zeros(count, np.int64))
+            fit = inside / np.maximum(union + beyond, 1)
             worth = fit * root * np.where(holding > holds[i], PENALTY, 1)
             best = int(worth.argmax())
             if fit[best] > 0:
-                regions[k], fits[k] = best, fit[best]
+                # What lies where the object is not can be left out, and says nothing of the rest.
+                regions[k], fits[k] = best, inside[best] / union[best]
         return regions, fits
 
     def _shared(

@@ -62,6 +62,42 @@ class PropagationParams:
             },
         ),
     )
+    finder: str | None = field(
+        default=None,
+        metadata=finder_hash(
+            "Finder",
+            "Finder whose maps are cut into regions, by its hash; on the command line also by its "
+            "file or name. One that learned some planes of the volume knows its objects best.",
+            unset="the one that fits the model",
+        ),
+    )
+    smoothing: float = field(
+        default=LinkParams.smoothing,
+        metadata=number(
+            "Smoothing",
+            "Standard deviation, in planes, over which the finder's maps are averaged. Less for "
+            "objects on few planes.",
+            (0, 8),
+        ),
+    )
+    outline: float = field(
+        default=LinkParams.outline,
+        metadata=number(
+            "Outline",
+            "Foreground probability at which regions end. Lower makes them larger.",
+            (0.25, 0.95),
+            advanced=True,
+        ),
+    )
+    min_fit: float = field(
+        default=0.5,
+        metadata=number(
+            "Least fit",
+            "IoU with the prompted masks that a region must have. Where none has it, the object is "
+            "followed by prompts from plane to plane.",
+            (0, 1),
+        ),
+    )
     margin: float = field(
         default=0.0,
         metadata=number(
@@ -206,43 +242,6 @@ class PropagationParams:
             "An object ends where the probability that it is there is below this, by score, "
             "similarity and contrast with the surroundings together; with memory, by the model "
             "itself. 0 leaves it out, as does a largest reach without memory.",
-            (0, 1),
-        ),
-    )
-
-    finder: str | None = field(
-        default=None,
-        metadata=finder_hash(
-            "Finder",
-            "Finder whose maps are cut into regions, by its hash; on the command line also by its "
-            "file or name. One that learned some planes of the volume knows its objects best.",
-            unset="the one that fits the model",
-        ),
-    )
-    smoothing: float = field(
-        default=LinkParams.smoothing,
-        metadata=number(
-            "Smoothing",
-            "Standard deviation, in planes, over which the finder's maps are averaged. Less for "
-            "objects on few planes.",
-            (0, 8),
-        ),
-    )
-    outline: float = field(
-        default=LinkParams.outline,
-        metadata=number(
-            "Outline",
-            "Foreground probability at which regions end. Lower makes them larger.",
-            (0.25, 0.95),
-            advanced=True,
-        ),
-    )
-    min_fit: float = field(
-        default=0.5,
-        metadata=number(
-            "Least fit",
-            "IoU with the prompted masks that a region must have. Where none has it, the object is "
-            "followed by prompts from plane to plane.",
             (0, 1),
         ),
     )

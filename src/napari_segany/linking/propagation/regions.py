@@ -36,7 +36,7 @@ class RegionSource(Protocol):
 
     @property
     def key(self) -> str:
-        """What decides the regions, as text."""
+        """Text of all that decides the regions."""
 
     @property
     def scores(self) -> NDArray[np.float64]:
