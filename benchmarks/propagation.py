@@ -29,7 +29,7 @@ from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.doubts import LOOKS, planes_to_check
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
-from napari_segany.linking.propagation.regions import FindRegions
+from napari_segany.linking.propagation.region_source import FindRegions
 from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 
 FEWEST_PIXELS = 50

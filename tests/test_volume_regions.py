@@ -8,7 +8,7 @@ import pytest
 from tests.finders import write_tiny_finder
 from tests.generators.maps import random_quality
 
-from napari_segany import Prompt, PropagationParams, SamModel, propagate
+from napari_segany import Prompt, PropagationParams, SamModel, propagate, volume_regions
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
 from napari_segany.volume_regions import VolumeRegions, finder_of
 from napari_segany.weights import finders
@@ -115,3 +115,26 @@ def test_propagate_selects_regions(tiny_model: SamModel) -> None:
         assert np.array_equal(answer.mask.mask(0), sections[plane].mask(0))
         assert answer.similarity == fit
         assert answer.predicted_iou == regions.scores[number]
+
+
+def test_a_correction_in_python_looks_at_no_plane_again(
+    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    find_maps = volume_regions.find_maps
+
+    def look(model: Any, *values: Any, **ways: Any) -> Any:
+        looks.append(values)
+        return find_maps(model, *values, **ways)
+
+    monkeypatch.setattr(volume_regions, "find_maps", look)
+    params = PropagationParams(method="regions", smoothing=0.5, min_fit=0.0)
+    ways: Any = {"axes": "ZYX", "model": tiny_model, "params": params}
+    box = Prompt(box=[8, 8, 30, 30])
+    first = propagate(VOLUME, {3: {2: box}}, **ways)
+    assert len(looks) == len(VOLUME)
+    corrected = {3: {2: box, 4: Prompt(box=[10, 8, 30, 28])}}
+    second = propagate(VOLUME, corrected, earlier=first, **ways)
+    assert len(looks) == len(VOLUME)
+    anew = propagate(VOLUME, corrected, **ways)
+    assert second.to_labels().tobytes() == anew.to_labels().tobytes()

@@ -14,11 +14,11 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.core.sequences import as_array
 from napari_segany.core.units import convert
 from napari_segany.errors import BlankPlaneError, InputError
-from napari_segany.generators.volumes.prompted_regions import PromptedRegions
 from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
+from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.result import Given, Propagation
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
@@ -71,6 +71,12 @@ class StackPlanes:
         self._limits = recipe.limits
         self._should_stop = should_stop
         self._embeddings = EmbeddingCache()
+        self._regions = VolumeRegions(model, self.read, len(self.planes), self._limits)
+
+    @property
+    def find_regions(self) -> FindRegions:
+        """Callable that looks at all planes once, and returns the regions of the volume."""
+        return self._regions.find
 
     @property
     def planes(self) -> range:
@@ -84,16 +90,6 @@ class StackPlanes:
     def read(self, plane: int) -> NDArray[np.generic]:
         """Return the pixels of a plane; raise BlankPlaneError if it is blank."""
         return self._layout.read(self._data, self.index(plane))
-
-    def find_regions(
-        self,
-        params: PropagationParams,
-        progress: Progress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> PromptedRegions:
-        """Look at all planes, and return the regions of the volume; see :class:`VolumeRegions`."""
-        found = VolumeRegions(self._model, self.read, len(self.planes), self._limits)
-        return found.find(params, progress, should_stop)
 
     def __call__(self, plane: int) -> PlaneView | None:
         """Return a plane; None if it is blank."""
@@ -200,7 +196,7 @@ def propagate(
     earlier : Propagation, optional
         The result before a correction: only the planes between the corrected plane and the next
         prompted ones are computed again, and the same object as before is given for a prompt that
-        has not changed.
+        has not changed. With the method "regions" no plane is looked at again.
     on_answer : callable, optional
         Called with object, plane and what was found there.
     progress, should_stop : callable, optional
@@ -248,7 +244,7 @@ def propagate(
         params or default_params(axis),
         spacing=spacing,
         earlier=earlier,
-        find_regions=stack.find_regions,
+        find_regions=(earlier and earlier.find_regions) or stack.find_regions,
         on_answer=on_answer,
         progress=progress,
         should_stop=should_stop,

@@ -14,7 +14,7 @@ from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
-from napari_segany.linking.propagation.regions import FindRegions
+from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.session.inference import Predictor
 from napari_segany.session.session import Session

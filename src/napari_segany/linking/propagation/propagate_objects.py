@@ -11,7 +11,8 @@ from napari_segany.linking.propagation.conflicts import resolve_conflicts
 from napari_segany.linking.propagation.memory_run import MemoryRun
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.prompt_run import PromptRun
-from napari_segany.linking.propagation.regions import FindRegions, fill_spans, require_regions
+from napari_segany.linking.propagation.region_source import FindRegions
+from napari_segany.linking.propagation.regions import fill_spans, require_regions
 from napari_segany.linking.propagation.result import Given, PropagatedObject, Propagation
 from napari_segany.linking.propagation.run import ViewPlane
 from napari_segany.linking.propagation.spans import (
@@ -111,7 +112,8 @@ def propagate_objects(
         for i in sorted(prompts)
     }
     shape = next(iter(next(iter(prompted.values())).values())).mask.shape
-    return Propagation(planes, shape, resolve_conflicts(objects, params.max_shared, spacing))
+    own = resolve_conflicts(objects, params.max_shared, spacing)
+    return Propagation(planes, shape, own, find)
 
 
 def _reuse(

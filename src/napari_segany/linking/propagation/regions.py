@@ -6,19 +6,16 @@ ends, so a correction reaches as far as the next prompted planes. Where none fit
 followed from plane to plane.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.linking.mask_geometry import diameter
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.compare import Overlap, compare_shapes
 from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.region_source import FindRegions, RegionSource
 from napari_segany.linking.propagation.result import Given
 from napari_segany.linking.propagation.spans import (
     PlaneAnswer,
@@ -29,35 +26,6 @@ from napari_segany.linking.propagation.spans import (
     spans_of,
 )
 from napari_segany.linking.propagation.step import Judged
-
-
-class RegionSource(Protocol):
-    """Nested regions of a volume, numbered from 0."""
-
-    @property
-    def key(self) -> str:
-        """Text of all that decides the regions."""
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """(N,) expected IoU of each region, 0..1."""
-
-    def select(
-        self,
-        prompted: Mapping[int, Mapping[int, MaskSet | None]],
-        wanted: Sequence[tuple[int, Collection[int]]],
-        should_stop: ShouldStop | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the region for each of K objects and planes, -1 without any, and its fit, 0..1."""
-
-    def sections(
-        self, wanted: Sequence[tuple[int, range]], should_stop: ShouldStop | None = None
-    ) -> list[dict[int, MaskSet]]:
-        """Return the masks of K regions by plane."""
-
-
-FindRegions = Callable[[PropagationParams, Progress | None, ShouldStop | None], RegionSource]
-"""Look at all planes and return the regions of the volume."""
 
 
 def require_regions(params: PropagationParams, find_regions: FindRegions | None) -> FindRegions:

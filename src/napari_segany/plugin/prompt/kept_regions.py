@@ -1,6 +1,6 @@
 """Regions of the volume in which objects are followed, kept from one request to the next."""
 
-from napari_segany.linking.propagation.regions import FindRegions
+from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.models.tiled_model import without_tiles
 from napari_segany.session.inference import Predictor
 from napari_segany.session.through_planes import PlaneAxis, PropagationRequest
