@@ -6,7 +6,7 @@ A finder is trained on the labelled planes, as a person would, or read where it 
 ``--labelled`` without planes takes the installed one. Objects are prompted as in
 ``propagation.py``: a box of the truth on the largest plane, then a box, or "not there", on the
 plane with the most wrong pixels. They go through the planes by prompts, and by regions. Figures are
-mean 3-D IoU, in parts of the bound "a box on every plane". "The best region" knows the truth.
+mean 3-D IoU, in parts of the bound "a box on every plane".
 """
 
 import argparse
@@ -20,13 +20,11 @@ import torch
 from data import add_data_option, data_folder
 from napari_segany import PropagationParams, load_model
 from napari_segany.core.intensity import to_rgb
-from napari_segany.core.masks import MaskSet
-from napari_segany.generators.volumes.prompted_regions import PromptedRegions
 from napari_segany.training.own_finder import train_finder
 from napari_segany.training.tuning import TuneOptions
 from napari_segany.volume_regions import VolumeRegions
 from napari_segany.weights.finders import require_installed
-from propagation import EVERY, LARGEST, REACH, Part, boxes_everywhere, parts_of, propagated
+from propagation import EVERY, LARGEST, REACH, boxes_everywhere, parts_of, propagated
 from propagation_stacks import KeptEmbeddings, Stack, read_stack
 
 SETS = ("vol_ovule", "vol_nuclei", "em_vnc_mito")
@@ -45,18 +43,6 @@ def finder_of(args: argparse.Namespace, model: Any, stack: Stack) -> str | None:
         found = train_finder(planes, labels, path, model=model, options=options)
         print(f"trained: held back {found.msa_before:.3f} before, {found.msa_after:.3f} after")
     return require_installed(str(path)).sha256
-
-
-def best_regions(part: Part, regions: PromptedRegions) -> dict[int, float]:
-    """3-D IoU of the region that is selected by the true masks on all planes."""
-    wanted = {
-        i: {p: MaskSet.from_masks(part.truth(i, p)[None]) for p in part.planes}
-        for i in part.objects
-    }
-    numbers, _ = regions.select(wanted, [(i, part.planes) for i in wanted])
-    found = regions.sections([(int(n), part.planes) for n in numbers])
-    masks = ({p: mask.mask(0) for p, mask in each.items()} for each in found)
-    return {i: part.iou(i, each) for i, each in zip(wanted, masks, strict=True)}
 
 
 def main() -> None:
@@ -87,13 +73,11 @@ def main() -> None:
     parts = list(parts_of(stack, EVERY.get(args.set, 1)))
     bound = [n for part in parts for n in boxes_everywhere(model, part, embed).values()]
     print(f"{args.set}: {len(bound)} objects, bound {np.mean(bound):.3f}")
-    print("| way | one box | corrected once | the best region |\n|---|---|---|---|")
+    print("| way | one box | corrected once |\n|---|---|---|")
     for way, params in ways:
         scores: dict[int, list[float]] = {}
         for part in parts:
             steps = propagated(model, part, embed, params, 1, find_regions=volume.find)
-            if params.method == "regions":
-                steps.append(best_regions(part, volume.find(params)))
             for number, each in enumerate(steps):
                 scores.setdefault(number, []).extend(each.values())
         cells = [f"{np.mean(n):.3f} ({np.mean(n) / np.mean(bound):.0%})" for n in scores.values()]

@@ -2,11 +2,11 @@
 
 A region fits prompted masks by the IoU on their planes together. That alone cannot tell an object
 from a part of it, or from what holds it and more: sections of all three can be the same on the
-prompted planes. So the expected IoU of the region counts, too, and a region that covers the
-prompted masks of other objects probably is several.
+prompted planes. So what was found on other planes by another way counts as well, and the expected
+IoU of the region.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,17 +21,11 @@ from napari_segany.generators.volumes.plane_pixels import enlarge_cells, within_
 from napari_segany.generators.volumes.region_scores import ScoredRegions, score_regions
 from napari_segany.generators.volumes.smoothed_maps import LoadMaps, SmoothedMaps
 
-OTHERS = 0.5
-"""Part of the prompted masks of another object above which a region probably holds both."""
-
-PENALTY = 0.3
-"""Factor of the worth of such a region."""
-
 LEAST_SCORE = 0.05
 """Expected IoU of regions that are expected to be nothing at all."""
 
-PromptedMasks = Mapping[int, MaskSet | None]
-"""One mask of an object on each of its prompted planes, None where it is said not to be."""
+SectionMasks = Mapping[int, MaskSet | None]
+"""One mask of an object on each of some planes, None where it is not."""
 
 Places = NDArray[np.int32]
 """(H, W) place of the basin of each pixel in the order of :class:`NestedRegions`, -1 for none."""
@@ -75,11 +69,11 @@ class NestedRegions:
         place = np.concatenate([[-1], first[:basins]]).astype(np.int32)
         return cls(regions, place, first, first + np.array(size, np.int64))
 
-    def count(self, places: Places) -> NDArray[np.int64]:
-        """Return the (N,) number of pixels in each region, of some by their places."""
+    def count(self, places: Places, some: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the (S,) number of pixels, known by their places, in each of some regions."""
         each = np.bincount(places[places >= 0], minlength=len(self.place) - 1)
         before = np.concatenate([[0], np.cumsum(each)])
-        found: NDArray[np.int64] = before[self.end] - before[self.start]
+        found: NDArray[np.int64] = before[self.end[some]] - before[self.start[some]]
         return found
 
 
@@ -145,18 +139,22 @@ class PromptedRegions:
 
     def select(
         self,
-        prompted: Mapping[int, PromptedMasks],
-        wanted: Sequence[tuple[int, Collection[int]]],
+        prompted: Sequence[SectionMasks],
+        followed: Sequence[SectionMasks],
         should_stop: ShouldStop | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the regions of the highest worth.
+        """Return the region of the highest worth for each of K objects.
+
+        The worth is the IoU with the prompted masks on their planes together, times the IoU with
+        prompted and followed masks on all planes that are known of, times the root of the expected
+        IoU.
 
         Parameters
         ----------
-        prompted : mapping
-            The masks of all objects on their prompted planes, by number of the object.
-        wanted : sequence
-            K questions: an object, and those of its prompted planes that count.
+        prompted : sequence of mapping
+            The masks of each object on prompted planes; None where it is said not to be.
+        followed : sequence of mapping
+            What was found on other planes; None where nothing was.
         should_stop : callable, optional
             Polled from plane to plane.
 
@@ -165,50 +163,51 @@ class PromptedRegions:
         regions : ndarray
             (K,) int64 number of the region; -1 where none has a pixel in common with the masks.
         fit : ndarray
-            (K,) float64 IoU with the masks on the planes that count together, 0 without any.
-            Planes on which the object is not count in the choice alone.
+            (K,) float64 IoU with the prompted masks on their planes together, 0 without any.
+            Planes on which the object is said not to be count in the choice alone.
         """
-        count = len(self.scores)
-        if not count:
-            return np.full(len(wanted), -1), np.zeros(len(wanted))
-        areas: dict[int, NDArray[np.int64]] = {}
-        shared: dict[tuple[int, int], Places] = {}
-        for plane, places in self._planes({p for each in prompted.values() for p in each}):
-            check(should_stop)
-            areas[plane] = self._nested.count(places)
-            for i, masks in prompted.items():
-                mask = masks.get(plane)
-                if mask is not None:
-                    a, b, c, d = mask.boxes[0].tolist()
-                    # Places of pixels are few; numbers in every region are not kept.
-                    shared[i, plane] = places[a:c, b:d][mask.crop(0)]
-        holding, holds = np.zeros(count, np.int64), {}
-        for i, masks in prompted.items():
-            holds[i] = self._shared(shared, i, masks) > OTHERS * max(_area(masks.values()), 1)
-            holding += holds[i]
-        regions, fits = np.full(len(wanted), -1), np.zeros(len(wanted))
-        root = np.sqrt(np.clip(self.scores, LEAST_SCORE, 1))
-        for k, (i, planes) in enumerate(wanted):
-            check(should_stop)
-            inside = self._shared(shared, i, planes)
-            there = [p for p in planes if prompted[i][p] is not None]
-            gone = [p for p in planes if p in areas and prompted[i][p] is None]
-            union = sum(areas[p] for p in there) + _area(prompted[i][p] for p in there) - inside
-            beyond = sum((areas[p] for p in gone), np.zeros(count, np.int64))
-            fit = inside / np.maximum(union + beyond, 1)
-            worth = fit * root * np.where(holding > holds[i], PENALTY, 1)
+        every = np.arange(len(self.scores))
+        there = [{p: mask for p, mask in each.items() if mask is not None} for each in prompted]
+        first = self._compare(there, [every] * len(there), should_stop)
+        able = [np.flatnonzero(shared) for shared, _ in first]
+        others = [
+            {p: mask for p, mask in {**every_other, **given}.items() if p not in masks}
+            for every_other, given, masks in zip(followed, prompted, there, strict=True)
+        ]
+        second = self._compare(others, able, should_stop)
+        regions, fits = np.full(len(prompted), -1), np.zeros(len(prompted))
+        for k, nodes in enumerate(able):
+            if not len(nodes):
+                continue
+            (inside, union), (more, wider) = (each[nodes] for each in first[k]), second[k]
+            fit = inside / union
+            agreed = (inside + more) / (union + wider)
+            worth = fit * agreed * np.sqrt(np.clip(self.scores[nodes], LEAST_SCORE, 1))
             best = int(worth.argmax())
-            if fit[best] > 0:
-                # What lies where the object is not can be left out, and says nothing of the rest.
-                regions[k], fits[k] = best, inside[best] / union[best]
+            regions[k], fits[k] = nodes[best], fit[best]
         return regions, fits
 
-    def _shared(
-        self, places: Mapping[tuple[int, int], Places], i: int, planes: Collection[int]
-    ) -> NDArray[np.int64]:
-        """Return the (N,) pixels of an object's masks on some planes that are in each region."""
-        parts = [places[i, plane] for plane in planes if (i, plane) in places]
-        return self._nested.count(np.concatenate([np.zeros(0, np.int32), *parts]))
+    def _compare(
+        self,
+        masks: Sequence[SectionMasks],
+        nodes: Sequence[NDArray[np.int64]],
+        should_stop: ShouldStop | None,
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the pixels that some regions share with masks, and those of both together."""
+        found = [(np.zeros(len(some), np.int64), np.zeros(len(some), np.int64)) for some in nodes]
+        for plane, places in self._planes({p for each in masks for p in each}):
+            check(should_stop)
+            for each, some, (shared, union) in zip(masks, nodes, found, strict=True):
+                if plane not in each or not len(some):
+                    continue
+                union += self._nested.count(places, some)
+                mask = each[plane]
+                if mask is not None and mask.area[0]:
+                    a, b, c, d = mask.boxes[0].tolist()
+                    inside = self._nested.count(places[a:c, b:d][mask.crop(0)], some)
+                    shared += inside
+                    union += int(mask.area[0]) - inside
+        return found
 
     def sections(
         self,
@@ -255,8 +254,3 @@ class PromptedRegions:
         inside = within_outline(plane.maps.foreground, self._outline, *ways)
         found: Places = np.where(inside, places, np.int32(-1))
         return found
-
-
-def _area(masks: Iterable[MaskSet | None]) -> int:
-    """Return the pixels of masks together."""
-    return sum(int(mask.area[0]) for mask in masks if mask is not None)

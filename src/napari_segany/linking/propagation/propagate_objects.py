@@ -69,7 +69,7 @@ def propagate_objects(
         it, so a correction runs only as far as the next prompted plane.
     find_regions : callable, optional
         Looks at all planes and returns the regions of the volume; for the method "regions", which
-        calls it after the prompted planes.
+        calls it after the prompted planes and before all others.
     on_answer : callable, optional
         Called with object, plane and what was found there. Between prompted planes a plane is
         reported from both sides.
@@ -101,16 +101,16 @@ def propagate_objects(
     run = MemoryRun(prompts, *needed) if params.method == "memory" else PromptRun(*needed)
     known = {} if earlier is None or params.neighbour_points else dict(earlier.objects)
     prompted = run.predict_prompts(prompts, known)
-    filled: Mapping[int, Mapping[Span, SpanResult]] = {i: {} for i in prompts}
-    if find is not None:
-        regions = find(params, progress, should_stop)
-        filled = fill_spans(regions, planes, prompts, prompted, params, on_answer, should_stop)
-    reused, missing = _reuse(prompts, prompted, known, filled, params, spacing)
+    regions = None if find is None else find(params, progress, should_stop)
+    reused, missing = _reuse(prompts, prompted, known, params, spacing)
     chains = run.follow(prompted, missing)
     objects = {
         i: _assemble(prompts[i], prompted[i], reused[i], chains, i, params, spacing)
         for i in sorted(prompts)
     }
+    if regions is not None:
+        known = resolve_conflicts(objects, params.max_shared, spacing)
+        objects = fill_spans(regions, planes, known, params.min_fit, on_answer, should_stop)
     shape = next(iter(next(iter(prompted.values())).values())).mask.shape
     own = resolve_conflicts(objects, params.max_shared, spacing)
     return Propagation(planes, shape, own, find)
@@ -120,7 +120,6 @@ def _reuse(
     prompts: Mapping[int, Mapping[int, Given]],
     prompted: Mapping[int, Mapping[int, PlaneAnswer]],
     known: Mapping[int, PropagatedObject],
-    filled: Mapping[int, Mapping[Span, SpanResult]],
     params: PropagationParams,
     spacing: float | None,
 ) -> tuple[dict[int, dict[Span, SpanResult]], dict[int, list[Span]]]:
@@ -128,12 +127,13 @@ def _reuse(
     reused: dict[int, dict[Span, SpanResult]] = {}
     missing: dict[int, list[Span]] = {}
     for i, answers in prompted.items():
-        reused[i], missing[i] = dict(filled[i]), []
+        reused[i], missing[i] = {}, []
         masks = {plane: answer.mask for plane, answer in answers.items()}
         for span in spans_of(prompts[i]):
-            if span in filled[i]:
-                continue
             earlier = known[i].spans.get(span) if i in known else None
+            if earlier is not None and earlier.followed is not None:
+                # The choice of a region is made anew, which takes no time.
+                earlier = earlier.followed
             if params.method == "memory" and earlier is not None:
                 # A prompt is remembered with more than its mask.
                 earlier = earlier if _same_ends(span, known[i].given, prompts[i]) else None

@@ -1,6 +1,6 @@
 """Nested regions of a volume, as propagation uses them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,11 +24,14 @@ class RegionSource(Protocol):
 
     def select(
         self,
-        prompted: Mapping[int, Mapping[int, MaskSet | None]],
-        wanted: Sequence[tuple[int, Collection[int]]],
+        prompted: Sequence[Mapping[int, MaskSet | None]],
+        followed: Sequence[Mapping[int, MaskSet | None]],
         should_stop: ShouldStop | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the region for each of K objects and planes, -1 without any, and its fit, 0..1."""
+        """Return the region for each of K objects, -1 without any, and its fit, 0..1.
+
+        Objects are known by their masks on prompted planes, and by what was found on others.
+        """
 
     def sections(
         self, wanted: Sequence[tuple[int, range]], should_stop: ShouldStop | None = None

@@ -1,12 +1,13 @@
-"""Propagation by regions: a region of the volume that fits the prompts is the object.
+"""Propagation by regions: a region of the volume that fits an object is the object.
 
-A finder's maps of all planes are cut into nested regions. Where one fits the masks at the ends of a
-span, it fills the span, with its own first and last plane. What is found in a span depends on its
-ends, so a correction reaches as far as the next prompted planes. Where none fits, the object is
-followed from plane to plane.
+A finder's maps of all planes are cut into nested regions. An object is followed by prompts first.
+The region that fits both the prompted masks and what was found then takes its place, with a first
+and a last plane of its own. What is found in a span depends on its ends, so a correction reaches as
+far as the next prompted planes. Where none fits, the object stays as it was followed.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
@@ -16,14 +17,13 @@ from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.compare import Overlap, compare_shapes
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.region_source import FindRegions, RegionSource
-from napari_segany.linking.propagation.result import Given
+from napari_segany.linking.propagation.result import PropagatedObject
 from napari_segany.linking.propagation.spans import (
     PlaneAnswer,
     Source,
     Span,
     SpanResult,
     span_key,
-    spans_of,
 )
 from napari_segany.linking.propagation.step import Judged
 
@@ -49,13 +49,12 @@ def require_regions(params: PropagationParams, find_regions: FindRegions | None)
 def fill_spans(
     regions: RegionSource,
     planes: range,
-    prompts: Mapping[int, Mapping[int, Given]],
-    prompted: Mapping[int, Mapping[int, PlaneAnswer]],
-    params: PropagationParams,
+    objects: Mapping[int, PropagatedObject],
+    min_fit: float,
     on_answer: OnAnswer | None,
     should_stop: ShouldStop | None,
-) -> dict[int, dict[Span, SpanResult]]:
-    """Return the spans of each object that regions fill.
+) -> dict[int, PropagatedObject]:
+    """Return objects with regions in the spans in which one fits.
 
     Parameters
     ----------
@@ -63,42 +62,43 @@ def fill_spans(
         The regions.
     planes : range
         Planes of the stack.
-    prompts, prompted : mapping
-        What was given for each object by plane, and the object there.
-    params : PropagationParams
-        Its least fit.
+    objects : mapping
+        The objects, as they were followed by prompts and compared with one another.
+    min_fit : float
+        Least IoU of a region with the prompted masks at the ends of a span.
     on_answer, should_stop
         See :func:`propagate_objects`.
     """
-    known = {
-        i: {p: prompted[i][p].mask if p in prompted[i] else None for p in given}
-        for i, given in prompts.items()
-    }
     spans = [
         (i, span, within)
-        for i, masks in known.items()
-        for span in spans_of(masks)
-        if (within := planes_within(span, planes)) and any(_ends(span, masks).values())
+        for i, each in objects.items()
+        for span in each.spans
+        if (within := planes_within(span, planes)) and any(_ends(span, each).values())
     ]
-    questions = [(i, tuple(_ends(span, known[i]))) for i, span, _ in spans]
-    numbers, fits = regions.select(known, questions, should_stop)
-    fitting = [k for k, fit in enumerate(fits.tolist()) if fit > 0 and fit >= params.min_fit]
+    numbers, fits = regions.select(
+        [_ends(span, objects[i]) for i, span, _ in spans],
+        [_followed(objects[i], within) for i, _, within in spans],
+        should_stop,
+    )
+    fitting = [k for k, fit in enumerate(fits.tolist()) if fit > 0 and fit >= min_fit]
     wanted = [(int(numbers[k]), spans[k][2]) for k in fitting]
-    found: dict[int, dict[Span, SpanResult]] = {i: {} for i in prompts}
+    found = {i: dict(each.spans) for i, each in objects.items()}
     for k, sections in zip(fitting, regions.sections(wanted, should_stop), strict=True):
         i, span, within = spans[k]
-        masks = {p: mask for p, mask in _ends(span, known[i]).items() if mask is not None}
+        masks = {p: mask for p, mask in _ends(span, objects[i]).items() if mask is not None}
         if len(masks) == 2 and len(sections) < len(within):
             # Between planes on which the object is, it is on every plane.
             continue
         score, fit = float(regions.scores[numbers[k]]), float(fits[k])
         answers = dict(sorted(_answers(masks, sections, score, fit).items()))
         key = span_key(span, masks, regions.key, int(numbers[k]))
-        found[i][span] = SpanResult(key, answers, _end(span, within, masks, sections))
+        end = _end(span, within, masks, sections)
+        found[i][span] = SpanResult(key, answers, end, objects[i].spans[span])
         if on_answer is not None:
             for plane, answer in answers.items():
                 on_answer(i, plane, answer)
-    return found
+    filled = {i: replace(each, spans=found[i]) for i, each in objects.items()}
+    return {i: replace(each, answers=each.found()) for i, each in filled.items()}
 
 
 def planes_within(span: Span, planes: range) -> range:
@@ -107,9 +107,15 @@ def planes_within(span: Span, planes: range) -> range:
     return range(first, planes.stop if span.last is None else span.last)
 
 
-def _ends(span: Span, masks: Mapping[int, MaskSet | None]) -> dict[int, MaskSet | None]:
-    """Return what is known at the ends of a span, by plane."""
-    return {p: masks[p] for p in (span.first, span.last) if p is not None}
+def _ends(span: Span, each: PropagatedObject) -> dict[int, MaskSet | None]:
+    """Return the masks of an object at the ends of a span, by plane."""
+    ends = [p for p in (span.first, span.last) if p is not None]
+    return {p: each.prompted[p].mask if p in each.prompted else None for p in ends}
+
+
+def _followed(each: PropagatedObject, within: range) -> dict[int, MaskSet | None]:
+    """Return what was found of an object on some planes."""
+    return {p: each.answers[p].mask if p in each.answers else None for p in within}
 
 
 def _end(span: Span, within: range, masks: Mapping[int, MaskSet], sections: Iterable[int]) -> str:

@@ -81,11 +81,14 @@ class SpanResult:
         Why it ends: "area", "score", "overlap", "growth", "similarity", "presence", "reach",
         "region" at the end of its region, "stack" at the end of the stack, "absent" at a plane
         where it is said not to be, or "stopped"; empty between prompted planes.
+    followed : SpanResult or None
+        What was found by prompts from plane to plane, if a region has taken its place.
     """
 
     key: str
     answers: Mapping[int, PlaneAnswer]
     end: str
+    followed: "SpanResult | None" = None
 
 
 def span_key(span: Span, masks: Mapping[int, MaskSet], *settings: object) -> str:
