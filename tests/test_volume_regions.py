@@ -10,6 +10,7 @@ from tests.generators.maps import random_quality
 
 from napari_segany import Prompt, PropagationParams, SamModel, propagate, volume_regions
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
+from napari_segany.linking.propagation.spans import Span
 from napari_segany.volume_regions import VolumeRegions, finder_of
 from napari_segany.weights import finders
 
@@ -105,16 +106,23 @@ def test_propagate_selects_regions(tiny_model: SamModel) -> None:
     found = propagate(VOLUME, {3: {2: box}}, axes="ZYX", model=tiny_model, params=params)
     volume = VolumeRegions(tiny_model, VOLUME.__getitem__, len(VOLUME))
     regions = volume.find(params)
-    prompted = {3: {2: found.objects[3].answers[2].mask}}
-    (number,), (fit,) = regions.select(prompted, [(3, [2])])
-    (sections,) = regions.sections([(int(number), range(5))])
-    assert fit > 0
-    assert found.objects[3].planes == tuple(sorted({*sections, 2}))
-    for plane in {*sections} - {2}:
-        answer = found.objects[3].answers[plane]
-        assert np.array_equal(answer.mask.mask(0), sections[plane].mask(0))
-        assert answer.similarity == fit
-        assert answer.predicted_iou == regions.scores[number]
+    each = found.objects[3]
+    prompted = {2: each.answers[2].mask}
+    for span, planes in ((Span(None, 2), range(2)), (Span(2, None), range(3, 5))):
+        result = each.spans[span]
+        assert result.followed is not None
+        followed = {
+            p: result.followed.answers[p].mask if p in result.followed.answers else None
+            for p in planes
+        }
+        (number,), (fit,) = regions.select([prompted], [followed])
+        (sections,) = regions.sections([(int(number), planes)])
+        assert fit > 0
+        assert result.answers.keys() == sections.keys()
+        for plane, answer in result.answers.items():
+            assert np.array_equal(answer.mask.mask(0), sections[plane].mask(0))
+            assert answer.similarity == fit
+            assert answer.predicted_iou == regions.scores[number]
 
 
 def test_a_correction_in_python_looks_at_no_plane_again(

@@ -1,6 +1,6 @@
 """Spans that regions of the volume fill, with regions that are known."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class Known:
     def __init__(self, labels: NDArray[np.int32]) -> None:
         self.labels = labels
         self.scores = np.full(int(labels.max()), 0.8)
-        self.asked: list[tuple[int, tuple[int, ...]]] = []
+        self.asked: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self.looks = 0
 
     def find(self, params: PropagationParams, progress: Any, should_stop: Any) -> "Known":
@@ -37,24 +37,26 @@ class Known:
 
     def select(
         self,
-        prompted: Mapping[int, Mapping[int, MaskSet | None]],
-        wanted: Sequence[tuple[int, Collection[int]]],
+        prompted: Sequence[Mapping[int, MaskSet | None]],
+        followed: Sequence[Mapping[int, MaskSet | None]],
         should_stop: Any = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         found = []
-        for i, planes in wanted:
-            self.asked.append((i, tuple(planes)))
-            fits = []
-            for region in range(1, len(self.scores) + 1):
-                shared = total = 0
-                for plane in planes:
-                    mask, here = prompted[i][plane], self.labels[plane] == region
-                    given = np.zeros_like(here) if mask is None else mask.mask(0)
-                    shared, total = shared + (given & here).sum(), total + (given | here).sum()
-                fits.append(shared / max(total, 1))
+        for masks, others in zip(prompted, followed, strict=True):
+            self.asked.append((tuple(masks), tuple(p for p, mask in others.items() if mask)))
+            fits = [self._fit(masks, region) for region in range(1, len(self.scores) + 1)]
             best = int(np.argmax(fits))
             found.append((best if fits[best] else -1, float(fits[best])))
         return np.array([n for n, _ in found], np.int64), np.array([fit for _, fit in found])
+
+    def _fit(self, masks: Mapping[int, MaskSet | None], region: int) -> float:
+        shared = total = 0
+        for plane, mask in masks.items():
+            here = self.labels[plane] == region
+            if mask is not None:
+                shared += int((mask.mask(0) & here).sum())
+                total += int((mask.mask(0) | here).sum())
+        return shared / max(total, 1)
 
     def sections(
         self, wanted: Sequence[tuple[int, range]], should_stop: Any = None
@@ -101,6 +103,9 @@ def test_a_region_that_fits_is_the_object_on_all_its_planes() -> None:
     assert all(0 < answer.confidence <= 1 for answer in each.answers.values())
     assert each.answers[8].predicted_iou == pytest.approx(0.8)
     assert {plane for i, plane in seen if i == 1} == {*each.planes} - {7}
+    # It is asked with what was found by prompts on the planes of each span.
+    assert regions.asked[:2] == [((7,), tuple(range(2, 7))), ((7,), tuple(range(8, 13)))]
+    assert each.spans[Span(7, None)].followed.end == "area"  # type: ignore[union-attr]
     # The ends of a section are small beside the one before.
     assert each.answers[max(each.planes)].confidence < each.answers[8].confidence
 
@@ -146,7 +151,7 @@ def test_a_correction_reaches_to_the_next_prompted_planes_only() -> None:
     moved = MaskSet.from_masks((LABELS[10] == 1)[None])
     second = run({1: {7: first.objects[1].given[7], 10: moved}}, regions, earlier=first)
     assert second.changed_since(first) == {}
-    assert regions.asked[-3:] == [(1, (7,)), (1, (7, 10)), (1, (10,))]
+    assert [ends for ends, _ in regions.asked[-3:]] == [(7,), (7, 10), (10,)]
     assert all(plane in second.objects[1].answers for plane in (8, 9))
 
 
@@ -172,6 +177,29 @@ def test_what_regions_need_is_said() -> None:
     moving = PropagationParams(method="regions", predict_motion=True)
     with pytest.raises(InputError, match="objects of a movie move"):
         run({1: {7: box(1, 7)}}, Known(LABELS), moving)
+
+
+def test_with_an_earlier_result_the_bytes_are_those_of_a_new_one() -> None:
+    """Spans that were followed before are not followed again, and regions are chosen anew."""
+    prompts: dict[int, Any] = {1: {7: box(1, 7)}, 2: {8: box(2, 8)}}
+    first = run(prompts, Known(LABELS))
+    corrected = prompts | {1: {7: prompts[1][7], 9: box(1, 9)}}
+    model = BrightModel()
+    view = Planes(model, VOLUME)
+    ways: Any = {"find_regions": Known(LABELS).find}
+    second = propagate_objects(model, view, range(16), corrected, PARAMS, earlier=first, **ways)
+    seen = len(view.seen)
+    view = Planes(BrightModel(), VOLUME)
+    anew = propagate_objects(view.model, view, range(16), corrected, PARAMS, **ways)
+    assert second.to_labels().tobytes() == anew.to_labels().tobytes()
+    assert seen < len(view.seen)
+    # The same objects by prompts are those that were kept beside the regions.
+    by_prompts = propagate_objects(
+        (plain := Planes(BrightModel(), VOLUME)).model, plain, range(16), corrected
+    )
+    kept = second.objects[1].spans[Span(9, None)].followed
+    assert kept is not None
+    assert kept.answers.keys() == by_prompts.objects[1].spans[Span(9, None)].answers.keys()
 
 
 def test_other_methods_look_for_no_regions() -> None:

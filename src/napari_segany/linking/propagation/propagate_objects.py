@@ -109,8 +109,8 @@ def propagate_objects(
         for i in sorted(prompts)
     }
     if regions is not None:
-        known = resolve_conflicts(objects, params.max_shared, spacing)
-        objects = fill_spans(regions, planes, known, params.min_fit, on_answer, should_stop)
+        followed = resolve_conflicts(objects, params.max_shared, spacing)
+        objects = fill_spans(regions, planes, followed, params.min_fit, on_answer, should_stop)
     shape = next(iter(next(iter(prompted.values())).values())).mask.shape
     own = resolve_conflicts(objects, params.max_shared, spacing)
     return Propagation(planes, shape, own, find)
