@@ -68,14 +68,11 @@ def test_basins_of_every_region_follow_one_another() -> None:
 
 
 def test_a_mask_on_one_plane_selects_the_whole_object(regions: PromptedRegions) -> None:
-    numbers, fits = regions.select([{6: section(1, 6)}, {13: section(3, 13)}], [{}, {}])
-    found = regions.sections([(int(n), range(SHAPE[0])) for n in numbers])
-    assert (fits > 0.8).all()
-    assert iou(found[0], TRUTH == 1) > 0.75
-    assert iou(found[1], TRUTH == 3) > 0.75
-    # Another one lies on the first, whose middle is not reached.
-    assert max(found[0]) < 19
-    assert (regions.scores[numbers] > 0.2).all()
+    numbers, fits = regions.select([{13: section(3, 13)}], [{}])
+    (found,) = regions.sections([(int(numbers[0]), range(SHAPE[0]))])
+    assert fits[0] > 0.8
+    assert iou(found, TRUTH == 3) > 0.75
+    assert regions.scores[numbers[0]] > 0.2
 
 
 def test_only_planes_that_are_wanted_are_painted(regions: PromptedRegions) -> None:
