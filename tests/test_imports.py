@@ -36,7 +36,10 @@ PACKAGES: dict[str, set[str]] = {
         *("core", "models", "generators", "classification", "linking", "recipe", "plane_search"),
         "tiled_planes",
     },
-    "propagation": {"core", "models", "linking", "recipe", "segmentation"},
+    "volume_regions": {"core", "models", "generators", "linking", "plane_search"},
+    "propagation": {
+        *("core", "models", "generators", "linking", "recipe", "segmentation", "volume_regions"),
+    },
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
     "io": {"core", "models", "linking", "recipe", "segmentation", "schema"},
@@ -57,13 +60,13 @@ PACKAGES: dict[str, set[str]] = {
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "training", "linking", "propagation", "schema"),
-        *("tracking", "remote"),
+        *("tracking", "remote", "volume_regions"),
     },
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote", "classification", "tiled_planes", "training"),
+        *("tracking", "remote", "classification", "tiled_planes", "training", "volume_regions"),
     },
     # The public names, loaded when they are used.
     "__init__": {

@@ -93,6 +93,13 @@ def test_recipes_without_outlines_draw_them_as_they_did(
     assert Recipe.from_json(before.to_json()) == before
 
 
+def test_recipes_say_that_planes_fill_the_frame_only_if_they_do() -> None:
+    usual, filling = (Recipe("m", "0", FinderParams(fill_frame=each)) for each in (False, True))
+    assert "fill_frame" not in usual.to_json()
+    assert Recipe.from_json(usual.to_json()) == usual
+    assert Recipe.from_json(filling.to_json()) == filling
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"recipe"', "{}", "null", "\ufeff", "PK\x03"])
 def test_what_is_no_recipe_is_told(text: str) -> None:
     with pytest.raises(InputError, match="This is no recipe: it is not JSON with a 'format' entry"):

@@ -19,6 +19,7 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.core.rasterize import paint
 from napari_segany.core.region import region_of
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import choose_generator, generate_masks
 from napari_segany.generators.quality import Quality
 from napari_segany.generators.volumes.find_maps import check_finder, find_maps
@@ -227,7 +228,7 @@ def make_volume(
     volume = segment_maps(
         load_maps,
         shape,
-        _quality(recipe, map(load_maps, range(shape[0]))).region,
+        quality_of_maps(check_finder(recipe.params), map(load_maps, range(shape[0]))).region,
         smoothing=params.smoothing,
         outline=params.outline,
         should_stop=should_stop,
@@ -272,23 +273,35 @@ def link_parts(
     return LinkedStack(layout, load, recipe.link or LinkParams(), make_volume=make)
 
 
-def _quality(recipe: Recipe, planes: Iterable[PlaneMaps | None]) -> Quality:
-    """Return the estimates of the finder that predicted most planes, which needs no model."""
-    params = check_finder(recipe.params)
-    card = _card(params.finder)
+def quality_of_maps(params: FinderParams, planes: Iterable[PlaneMaps | None]) -> Quality:
+    """Return the estimates of the finder that predicted most planes, which needs no model.
+
+    Raises
+    ------
+    InputError
+        If the finder is not on this machine.
+    """
+    card = finder_card(params.finder)
     if card.base is not None and not params.finder_everywhere:
         by_base = [each.by_base for each in planes if each is not None]
         if 2 * sum(by_base) > len(by_base):
-            card = _card(card.base)
+            card = finder_card(card.base)
     return Quality.from_dict(card.quality)
 
 
-def _card(wanted: str | None) -> FinderCard:
+def finder_card(sha256: str | None) -> FinderCard:
+    """Return the card of an installed finder.
+
+    Raises
+    ------
+    InputError
+        If it is not on this machine.
+    """
     for file in installed_finders():
-        if file.sha256 == wanted:
+        if file.sha256 == sha256:
             return file.card
     raise InputError(
-        f"The finder {(wanted or '')[:12]}... that predicted the maps is not on this machine. "
+        f"The finder {(sha256 or '')[:12]}... that predicts the maps is not on this machine. "
         "Import its file with: napari-segany models import-finder FILE"
     )
 

@@ -19,12 +19,14 @@ from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
+from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.result import Given, Propagation
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe, resolve_stack
+from napari_segany.volume_regions import VolumeRegions
 
 MOTION_AXIS = "T"
 """Axis along which objects move, so that their motion is predicted."""
@@ -70,6 +72,12 @@ class StackPlanes:
         self._limits = recipe.limits
         self._should_stop = should_stop
         self._embeddings = EmbeddingCache()
+        self._regions = VolumeRegions(model, self.read, len(self.planes), self._limits)
+
+    @property
+    def find_regions(self) -> FindRegions:
+        """Callable that looks at all planes once, and returns the regions of the volume."""
+        return self._regions.find
 
     @property
     def planes(self) -> range:
@@ -80,10 +88,14 @@ class StackPlanes:
         """Return the index of a plane along all leading axes."""
         return (*self._index[: self._axis], plane, *self._index[self._axis + 1 :])
 
+    def read(self, plane: int) -> NDArray[np.generic]:
+        """Return the pixels of a plane; raise BlankPlaneError if it is blank."""
+        return self._layout.read(self._data, self.index(plane))
+
     def __call__(self, plane: int) -> PlaneView | None:
         """Return a plane; None if it is blank."""
         try:
-            image = self._layout.read(self._data, self.index(plane))
+            image = self.read(plane)
         except BlankPlaneError:
             return None
         embedding = self._embeddings.get(plane)
@@ -186,7 +198,7 @@ def propagate(
     earlier : Propagation, optional
         The result before a correction: only the planes between the corrected plane and the next
         prompted ones are computed again, and the same object as before is given for a prompt that
-        has not changed.
+        has not changed. With the method "regions" no plane is looked at again.
     on_answer : callable, optional
         Called with object, plane and what was found there.
     progress, should_stop : callable, optional
@@ -234,6 +246,7 @@ def propagate(
         params or default_params(axis),
         spacing=spacing,
         earlier=earlier,
+        find_regions=(earlier and earlier.find_regions) or stack.find_regions,
         on_answer=on_answer,
         progress=progress,
         should_stop=should_stop,

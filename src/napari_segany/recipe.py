@@ -229,6 +229,8 @@ class Recipe:
             # Recipes of whole planes are what they were before tiles were seen twice, and so are
             # the keys by which batches know results.
             del values["params"]["views"]
+        if values["params"].get("fill_frame") is False:
+            del values["params"]["fill_frame"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tests.finders import write_tiny_finder
+from tests.generators.maps import random_quality
 from tests.linking.propagation.bright import BrightModel, balls, box_of
 from tests.linking.propagation.remembering import RememberingModel
 
+from napari_segany import Prompt, PropagationParams, SamModel, propagate
 from napari_segany.cli.main import main
 
 VOLUME, LABELS = balls((9, 40, 50), (4, 18, 15, 3.5), (4, 20, 36, 3.5))
@@ -96,6 +99,28 @@ def test_objects_are_followed_by_memory(volume: Path, monkeypatch: pytest.Monkey
     assert record["propagation"]["method"] == "memory"
 
 
+def test_regions_of_a_named_finder_are_those_of_python(
+    volume: Path, cache: Path, tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finder that is named by its file is installed, and the record holds its hash."""
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
+    quality = random_quality().to_dict()
+    built_in = write_tiny_finder(cache / "finders" / "base.safetensors", tiny_model, 0)
+    path = volume.parent / "mine.safetensors"
+    file = write_tiny_finder(path, tiny_model, 1, quality=quality, base=built_in.sha256)
+    options = ("--method=regions", f"--finder={path}", "--min-fit=0", "--smoothing=0.5")
+    code, out = run(volume, "--plane=4", "--box", text(4, 1), *options)
+    assert code == 0
+    record = json.loads((out / "cells_propagated.json").read_text())
+    assert record["propagation"]["finder"] == file.sha256
+    labels = tifffile.imread(out / "cells_propagated_labels.ome.tif")
+    params = PropagationParams(method="regions", finder=file.sha256, min_fit=0.0, smoothing=0.5)
+    prompts = {1: {4: Prompt(box=box_of(LABELS[4] == 1))}}
+    found = propagate(VOLUME, prompts, axes="ZYX", model=tiny_model, params=params, spacing=2)
+    assert labels.tobytes() == found.to_labels().astype(labels.dtype).tobytes()
+    assert len(found.objects[1].planes) > 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -105,6 +130,7 @@ def test_objects_are_followed_by_memory(volume: Path, monkeypatch: pytest.Monkey
         (["--plane", "0", "--box", "1,1,9,9"], "gives no mask"),
         (["--plane", "4", "--box", "1,1,9,9", "--min-score", "3"], "min_score"),
         (["--plane", "4", "--box", "1,1,9,9", "--method", "memory"], "has no video memory"),
+        (["--plane", "4", "--box", "1,1,9,9", "--method", "regions"], "No finder on this machine"),
     ],
 )
 def test_what_cannot_be_followed_is_an_error(

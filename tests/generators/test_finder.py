@@ -126,6 +126,10 @@ def test_a_small_plane_is_seen_in_two_scales(find: Find, oracle: Oracle) -> None
     oracle.seen.clear()
     find(replace(params, crop_n_layers=1), as_image(labels))
     assert (50, 50) not in oracle.seen
+    # It can be asked to fill the frame alone.
+    oracle.seen.clear()
+    find(replace(params, fill_frame=True), as_image(labels))
+    assert oracle.seen == [(24, 28)]
 
 
 @pytest.mark.parametrize("source", ["best", "region", "model"])

@@ -27,6 +27,8 @@ examples:
   napari-segany propagate volume.tif --masks some_planes.tif --max-reach 0.6 -o results
   napari-segany propagate movie.tif --axes TYX --plane 0 --point 120,88 -o results
   napari-segany propagate movie.tif --plane 0 --box 40,30,90,75 --method memory -o results
+  napari-segany propagate volume.tif --plane 12 --box 40,30,90,75 --method regions \\
+      --finder my_cells.safetensors -o results
 
 All points together are one object; each box is one. An object is followed in both directions, until
 it ends. --masks takes a label image of the stack's shape with objects on some planes: these are
@@ -96,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.linking.propagation.propagate_objects import propagate_objects
     from napari_segany.propagation import StackPlanes, choose_axis, default_params, plane_spacing
     from napari_segany.segmentation import make_recipe, resolve_stack
+    from napari_segany.volume_regions import finder_of
 
     started = time.monotonic()
     check_writable(args.output)
@@ -122,10 +125,19 @@ def run(args: argparse.Namespace) -> int:
             model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )
         layout, recipe = resolve_stack(image.data, recipe)
+        if params.method == "regions":
+            params = replace(params, finder=finder_of(model, params.finder).finder)
         stack = StackPlanes(image.data, layout, along, index, recipe, model)
         with progress_bar("planes", args.json) as progress:
             found = propagate_objects(
-                model, stack, stack.planes, prompts, params, spacing=spacing, progress=progress
+                model,
+                stack,
+                stack.planes,
+                prompts,
+                params,
+                spacing=spacing,
+                find_regions=stack.find_regions,
+                progress=progress,
             )
         record = {
             "format": FORMAT,

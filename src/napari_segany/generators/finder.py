@@ -126,7 +126,8 @@ class FinderGenerator:
         del embedding
         side = whole.maps.frame.side
         boxes = self._crops(shape, self._median_side(search, plane, whole), side)
-        small = not self.params.crop_n_layers and is_small(shape, side)
+        whole_only = self.params.crop_n_layers or self.params.fill_frame
+        small = not whole_only and is_small(shape, side)
         report.parts = 1 + len(boxes) + small
         yield search.find_masks(whole, region, report.part(0))
         del whole

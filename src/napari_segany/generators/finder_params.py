@@ -254,6 +254,18 @@ class FinderParams(FilterRules, GeneratorParams):
         ),
     )
 
+    fill_frame: bool = field(
+        default=False,
+        metadata=flag(
+            "Small planes as they are",
+            "Show planes that are much smaller than the model's frame enlarged to it alone. "
+            "Without, they are also shown at a smaller scale, continued by their mirror images, "
+            "and volumes from maps rest on that scale alone. For a finder that learned planes of "
+            "this size.",
+            advanced=True,
+        ),
+    )
+
     def __post_init__(self) -> None:
         check_parameters(self)
 

@@ -14,6 +14,7 @@ from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
+from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.session.inference import Predictor
 from napari_segany.session.session import Session
@@ -78,6 +79,8 @@ class PropagationRequest:
         Step between planes in pixels of a plane.
     earlier : mapping
         Earlier results by number of the object, from which spans between the same masks are taken.
+    find_regions : callable, optional
+        Finds the regions of the volume of these planes, for the method "regions".
     """
 
     predictor: Predictor
@@ -86,6 +89,7 @@ class PropagationRequest:
     params: PropagationParams = field(default_factory=PropagationParams)
     spacing: float | None = None
     earlier: Mapping[int, PropagatedObject] = field(default_factory=dict)
+    find_regions: FindRegions | None = None
 
     @property
     def planes(self) -> range:
@@ -118,6 +122,7 @@ class PropagationRequest:
             self.params,
             spacing=self.spacing,
             earlier=Propagation(self.planes, shape, self.earlier),
+            find_regions=self.find_regions,
             on_answer=on_answer,
             progress=progress,
             should_stop=should_stop,

@@ -69,6 +69,15 @@ def test_a_small_plane_is_seen_in_the_smaller_scale(tiny_model: SamModel):
         assert np.abs(found.values / 255 - values).max() <= 0.51 / 255
 
 
+def test_a_small_plane_fills_the_frame_if_it_is_asked_to(tiny_model: SamModel):
+    small = PLANE[:20, :24]
+    for _ in range(2):
+        found = find_maps(tiny_model, small, FinderParams(fill_frame=True))
+        assert (found.step, found.side) == (1, pytest.approx(128 / 24))
+        values = expected(tiny_model, to_rgb(small), (20, 24), 1)
+        assert np.abs(found.values / 255 - values).max() <= 0.51 / 255
+
+
 def test_crops_are_blended(tiny_model: SamModel):
     steps: list[int] = []
     params = FinderParams(crop_n_layers=1)

@@ -135,7 +135,9 @@ def test_it_stops_between_planes() -> None:
 def test_a_model_without_memory_says_so() -> None:
     with pytest.raises(InputError, match=r"no video memory; choose a SAM 2\.1 or SAM 3 model"):
         run({1: {7: box(1, 7)}}, Planes(BrightModel(), VOLUME))
-    with pytest.raises(InputError, match="method must be 'prompts' or 'memory', got 'video'"):
+    with pytest.raises(
+        InputError, match="method must be one of prompts, memory, regions, got 'video'"
+    ):
         PropagationParams(method="video")  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from tests.finders import write_tiny_finder
 from tests.linking.propagation.bright import balls
 from tests.linking.propagation.remembering import RememberingModel
 from tests.plugin.windows import needs_a_display
@@ -75,15 +76,38 @@ def test_limits_that_a_method_does_not_read_are_hidden(make_panel: Any) -> None:
         assert labels == {name for name, each in limits.controls.items() if each.isHidden()}
         return labels
 
-    assert hidden() == set()
+    of_regions = {"finder", "smoothing", "outline", "min_fit"}
+    assert hidden() == of_regions
     limits.controls["margin"].set_parameter(0.25)
     limits.controls["method"].set_parameter("memory")
     limits.changed.emit()
-    assert hidden() == {"margin", "ask_again", "neighbour_points"}
+    assert hidden() == {"margin", "ask_again", "neighbour_points"} | of_regions
     assert (through.params.method, through.params.margin) == ("memory", 0.25)
+    limits.controls["method"].set_parameter("regions")
+    limits.changed.emit()
+    assert hidden() == {"predict_motion"}
     limits.controls["method"].set_parameter("prompts")
     limits.changed.emit()
-    assert hidden() == set()
+    assert hidden() == of_regions
+
+
+def test_finders_of_regions_are_those_that_fit_the_model(
+    make_panel: Any, cache: Any, tiny_model: Any
+) -> None:
+    """A file of another encoder is refused in a sentence, and the choice stays."""
+    file = write_tiny_finder(cache / "finders" / "mine.safetensors", tiny_model)
+    panel, controller = make_panel(VOLUME, 9, 18, 20)
+    panel.limits.controls["method"].set_parameter("regions")
+    panel.limits.changed.emit()
+    finder = panel.limits.controls["finder"]
+    # The model of this session has an encoder that no finder reads.
+    assert [finder.itemText(n) for n in range(finder.count())] == ["Built in", "Choose file…"]
+    finder.choose_file(file.path)
+    assert "choose that model first" in panel.message.text()
+    assert controller.host.through.params.finder is None
+    finder.follow_model(tiny_model)
+    finder.choose_file(file.path)
+    assert controller.host.through.params.finder == file.sha256
 
 
 def test_buttons_follow_show_and_leave_out(make_panel: Any, jobs: Any) -> None:

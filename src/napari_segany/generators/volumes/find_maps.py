@@ -41,7 +41,8 @@ def find_maps(
 ) -> PlaneMaps:
     """Return the maps of all objects of a plane.
 
-    A small plane is seen in the smaller scale alone. A plane is seen as a whole, or in the crops
+    A small plane is seen in the smaller scale alone, or fills the frame if the parameters say so. A
+    plane is seen as a whole, or in the crops
     of the last layer if the parameters ask for layers.
 
     Parameters
@@ -114,14 +115,14 @@ class _Search:
         """Return the maps of a whole plane."""
         shape = (rgb.shape[0], rgb.shape[1])
         side = _sides.get(self.model, 0)
-        seen = continue_plane(rgb, side) if is_small(shape, side) else rgb
+        seen = continue_plane(rgb, side) if self._continues(shape, side) else rgb
         embedding = self._embed(seen)
         finder = choose_finder(self.model, self.params, embedding)
         maps = self._predict(finder, embedding, seen)
         if not side:
             # Known from the first plane on, which is seen twice if it is small.
             side = _sides[self.model] = maps.frame.side
-            if is_small(shape, side):
+            if self._continues(shape, side):
                 return self.look(rgb)
         scale = side / max(seen.shape[:2])
         step = max(1, int(CELL / scale))
@@ -129,6 +130,10 @@ class _Search:
         parts = [_cells(maps.enlarge(getattr(maps, name)), step) for name in NAMES]
         parts = [each[:rows, :cols] for each in parts]
         return _pack(shape, step, step * scale, parts, finder is not self.named)
+
+    def _continues(self, shape: tuple[int, int], side: int) -> bool:
+        """Return True if a plane is shown at a smaller scale, continued beyond its edges."""
+        return not self.params.fill_frame and is_small(shape, side)
 
     def look_at_crops(
         self, rgb: NDArray[np.uint8], layers: int, overlap: float, progress: Progress | None

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.generators.quality import Perceptron
 from napari_segany.generators.volumes.basin_graph import build_graph
 from napari_segany.generators.volumes.basins import BasinPlane, VolumeBasins
+from napari_segany.generators.volumes.plane_pixels import enlarge_cells, within_outline
 from napari_segany.generators.volumes.region_choice import basins_of, choose_regions
 from napari_segany.generators.volumes.region_scores import score_regions
 from napari_segany.generators.volumes.smoothed_maps import LoadMaps, SmoothedMaps
@@ -108,16 +108,12 @@ class RegionVolume:
         return out
 
     def _paint(self, plane: BasinPlane) -> NDArray[np.int32]:
-        numbers = np.concatenate([[0], self.numbers]).astype(np.int32)[plane.labels]
-        foreground = plane.maps.foreground
-        if self.step > 1:
-            numbers = numbers.repeat(self.step, axis=0).repeat(self.step, axis=1)
-            foreground = ndimage.zoom(
-                foreground, self.step, order=1, mode="nearest", grid_mode=True
-            )
+        of_basin = np.concatenate([[0], self.numbers]).astype(np.int32)
         height, width = self.shape[1:]
-        painted: NDArray[np.int32] = np.where(foreground > self.outline, numbers, 0)
-        return painted[:height, :width].astype(np.int32)
+        ways = self.step, (height, width)
+        inside = within_outline(plane.maps.foreground, self.outline, *ways)
+        painted: NDArray[np.int32] = enlarge_cells(of_basin[plane.labels], *ways) * inside
+        return painted
 
 
 def segment_maps(

@@ -8,19 +8,26 @@ from typing import Literal
 from napari_segany.core.parameter_info import (
     check_parameters,
     choice,
+    finder_hash,
     flag,
     integer,
     number,
     with_parameter_docs,
 )
+from napari_segany.linking.link_params import LinkParams
 
-Method = Literal["prompts", "memory"]
-"""The search on the next plane."""
+Method = Literal["prompts", "memory", "regions"]
+"""The search on other planes."""
+
+OF_REGIONS = frozenset({"finder", "smoothing", "outline", "min_fit"})
+"""Parameters of regions alone."""
 
 UNREAD: Mapping[Method, frozenset[str]] = MappingProxyType(
     {
-        "prompts": frozenset(),
-        "memory": frozenset({"margin", "ask_again", "neighbour_points"}),
+        "prompts": OF_REGIONS,
+        "memory": OF_REGIONS | {"margin", "ask_again", "neighbour_points"},
+        # Objects that no region fits are followed by prompts.
+        "regions": frozenset({"predict_motion"}),
     }
 )
 """Parameters that play no part in a method: a memory is not asked with prompts."""
@@ -44,10 +51,51 @@ class PropagationParams:
         default="prompts",
         metadata=choice(
             "Method",
-            "The search on the next plane: the model is asked with the mask of the plane before, "
-            "or recalls the object by its memory of prompted planes and of the latest others. Only "
-            "SAM 2.1 and SAM 3 have such a memory.",
-            {"prompts": "prompts from plane to plane", "memory": "memory of a video model"},
+            "The search on other planes: the model is asked with the mask of the plane before; "
+            "or it recalls the object by its memory of prompted planes and of the latest others, "
+            "which only SAM 2.1 and SAM 3 have; or a finder looks at all planes of the volume, and "
+            "the region that fits the prompts is the object.",
+            {
+                "prompts": "prompts from plane to plane",
+                "memory": "memory of a video model",
+                "regions": "regions of the volume",
+            },
+        ),
+    )
+    finder: str | None = field(
+        default=None,
+        metadata=finder_hash(
+            "Finder",
+            "Finder whose maps are cut into regions, by its hash; on the command line also by its "
+            "file or name. One that learned some planes of the volume knows its objects best.",
+            unset="the one that fits the model",
+        ),
+    )
+    smoothing: float = field(
+        default=LinkParams.smoothing,
+        metadata=number(
+            "Smoothing",
+            "Standard deviation, in planes, over which the finder's maps are averaged. Less for "
+            "objects on few planes.",
+            (0, 8),
+        ),
+    )
+    outline: float = field(
+        default=LinkParams.outline,
+        metadata=number(
+            "Outline",
+            "Foreground probability at which regions end. Lower makes them larger.",
+            (0.25, 0.95),
+            advanced=True,
+        ),
+    )
+    min_fit: float = field(
+        default=0.5,
+        metadata=number(
+            "Least fit",
+            "IoU with the prompted masks that a region must have. Where none has it, the object is "
+            "followed by prompts from plane to plane.",
+            (0, 1),
         ),
     )
     margin: float = field(

@@ -11,6 +11,8 @@ from napari_segany.linking.propagation.conflicts import resolve_conflicts
 from napari_segany.linking.propagation.memory_run import MemoryRun
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.prompt_run import PromptRun
+from napari_segany.linking.propagation.region_source import FindRegions
+from napari_segany.linking.propagation.regions import fill_spans, require_regions
 from napari_segany.linking.propagation.result import Given, PropagatedObject, Propagation
 from napari_segany.linking.propagation.run import ViewPlane
 from napari_segany.linking.propagation.spans import (
@@ -36,6 +38,7 @@ def propagate_objects(
     *,
     spacing: float | None = None,
     earlier: Propagation | None = None,
+    find_regions: FindRegions | None = None,
     on_answer: OnAnswer | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -66,6 +69,9 @@ def propagate_objects(
     earlier : Propagation, optional
         An earlier result of the same stack and model. Spans between the same masks are taken from
         it, so a correction runs only as far as the next prompted plane.
+    find_regions : callable, optional
+        Looks at all planes and returns the regions of the volume; for the method "regions", which
+        calls it after the prompted planes.
     on_answer : callable, optional
         Called with object, plane and what was found there. Between prompted planes a plane is
         reported from both sides.
@@ -84,7 +90,7 @@ def propagate_objects(
     ------
     InputError
         If a prompt does not fit, an object has none, or none of them gives a mask; with the method
-        "memory", if the model has no video memory.
+        "memory", if the model has no video memory; with "regions", if there are none.
     WeightsError
         With the method "memory", if the weights have no video memory.
     Cancelled
@@ -92,12 +98,17 @@ def propagate_objects(
     """
     params = params or PropagationParams()
     _check(planes, prompts, spacing)
+    find = require_regions(params, find_regions) if params.method == "regions" else None
     needed = (model, view_plane, planes, params, spacing, on_answer, progress, should_stop)
     run = MemoryRun(prompts, *needed) if params.method == "memory" else PromptRun(*needed)
     known = {} if earlier is None or params.neighbour_points else dict(earlier.objects)
     prompted = run.predict_prompts(prompts, known)
     answered = {i: _answered(each, prompted[i]) for i, each in prompts.items()}
-    reused, missing = _reuse(answered, prompted, known, params, spacing)
+    filled: Mapping[int, Mapping[Span, SpanResult]] = {i: {} for i in prompts}
+    if find is not None:
+        regions = find(params, progress, should_stop)
+        filled = fill_spans(regions, planes, answered, prompted, params, on_answer, should_stop)
+    reused, missing = _reuse(answered, prompted, known, filled, params, spacing)
     chains = run.follow(prompted, missing)
     objects = {
         i: replace(
@@ -107,7 +118,8 @@ def propagate_objects(
         for i in sorted(prompts)
     }
     shape = next(iter(next(iter(prompted.values())).values())).mask.shape
-    return Propagation(planes, shape, resolve_conflicts(objects, params.max_shared, spacing))
+    own = resolve_conflicts(objects, params.max_shared, spacing)
+    return Propagation(planes, shape, own, find)
 
 
 def _answered(given: Mapping[int, Given], found: Mapping[int, PlaneAnswer]) -> dict[int, Given]:
@@ -119,6 +131,7 @@ def _reuse(
     prompts: Mapping[int, Mapping[int, Given]],
     prompted: Mapping[int, Mapping[int, PlaneAnswer]],
     known: Mapping[int, PropagatedObject],
+    filled: Mapping[int, Mapping[Span, SpanResult]],
     params: PropagationParams,
     spacing: float | None,
 ) -> tuple[dict[int, dict[Span, SpanResult]], dict[int, list[Span]]]:
@@ -126,9 +139,11 @@ def _reuse(
     reused: dict[int, dict[Span, SpanResult]] = {}
     missing: dict[int, list[Span]] = {}
     for i, answers in prompted.items():
-        reused[i], missing[i] = {}, []
+        reused[i], missing[i] = dict(filled[i]), []
         masks = {plane: answer.mask for plane, answer in answers.items()}
         for span in spans_of(prompts[i]):
+            if span in filled[i]:
+                continue
             earlier = known[i].spans.get(span) if i in known else None
             if params.method == "memory" and earlier is not None:
                 # A prompt is remembered with more than its mask.

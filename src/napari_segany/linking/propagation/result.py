@@ -12,6 +12,7 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.core.rasterize import paint_sources
 from napari_segany.linking.mask_geometry import mask_iou
 from napari_segany.linking.propagation.doubts import confidences_to_check, planes_to_check
+from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.spans import PlaneAnswer, Span, SpanResult
 
 Given = Prompt | MaskSet | None
@@ -79,11 +80,14 @@ class Propagation:
         (H, W) of a plane.
     objects : mapping
         Each object by its id.
+    find_regions : callable or None
+        What found the regions of the volume, so that a correction looks at no plane again.
     """
 
     planes: range
     shape: tuple[int, int]
     objects: Mapping[int, PropagatedObject]
+    find_regions: FindRegions | None = field(default=None, repr=False)
 
     def paint_plane(self, plane: int) -> NDArray[np.int32]:
         """Return the (H, W) labels of a plane, with the ids of the objects.

@@ -79,8 +79,8 @@ class SpanResult:
         The object by plane.
     end : str
         Why it ends: "area", "score", "overlap", "growth", "similarity", "presence", "reach",
-        "stack" at the end of the stack, "absent" at a plane where it is said not to be, or
-        "stopped"; empty between prompted planes.
+        "region" at the end of its region, "stack" at the end of the stack, "absent" at a plane
+        where it is said not to be, or "stopped"; empty between prompted planes.
     """
 
     key: str

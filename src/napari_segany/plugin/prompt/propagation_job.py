@@ -1,12 +1,14 @@
 """The background job that follows objects through planes, one at a time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.linking.propagation.result import Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.prompt.followed_objects import FollowedObjects
+from napari_segany.plugin.prompt.kept_regions import KeptRegions
 from napari_segany.session.through_planes import PropagationRequest
 
 
@@ -40,16 +42,18 @@ class PropagationJob:
     ) -> None:
         self._jobs, self._changed, self._refuse = jobs, changed, refuse
         self.report: Progress | None = None
-        self._found = FollowedObjects()
+        self._found, self._regions = FollowedObjects(), KeptRegions()
         self.forget()
 
     def forget(self) -> None:
         """Forget the request; its result is dropped."""
         self.asked: PropagationRequest | None = None
         self.running = False
+        self._regions.forget()
 
     def start(self, request: PropagationRequest, found: FollowedObjects) -> None:
         """Follow objects instead of those before; keep what is found."""
+        request = replace(request, find_regions=self._regions.find_for(request))
         arriving = found.begin(request)
 
         def work(should_stop: ShouldStop) -> Propagation:

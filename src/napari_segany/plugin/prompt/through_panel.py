@@ -7,9 +7,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_segany.linking.propagation.params import UNREAD
+from napari_segany.models.tiled_model import without_tiles
 from napari_segany.plugin.prompt.confidence_strip import ConfidenceStrip
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.plugin.shared.controls import column, combo_box, row, with_tip
+from napari_segany.plugin.shared.finder_control import FinderControl
 from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.message_line import MessageLine
 from napari_segany.plugin.shared.parameter_form import ParameterForm
@@ -43,6 +45,8 @@ class ThroughPanel(QWidget):
 
     Attributes
     ----------
+    message : MessageLine
+        Line for errors.
     buttons : dict
         Push buttons by their text.
     only_active : QCheckBox
@@ -64,7 +68,9 @@ class ThroughPanel(QWidget):
         self, through: ThroughPlanes, message: MessageLine, start: Callable[[], object]
     ) -> None:
         super().__init__()
-        self.through = through
+        self.through, self.message = through, message
+        # The control of the finder, once it was needed.
+        self._finder: FinderControl | None = None
         self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in ACTIONS.items()}
         self.axis = combo_box({}, "Axis along which the object is followed")
         self.only_active = with_tip(QCheckBox("active object only"), ONLY_ACTIVE)
@@ -153,6 +159,18 @@ class ThroughPanel(QWidget):
         """Show the limits that the method reads."""
         unread = UNREAD[self.through.params.method]
         self.limits.show_only([name for name in self.limits.values if name not in unread])
+        if self.through.params.method == "regions":
+            self._suit_finder()
+
+    def _suit_finder(self) -> None:
+        """Offer the finders that fit the model in use."""
+        finder = self.limits.control("finder")
+        assert isinstance(finder, FinderControl)
+        if self._finder is None:
+            self._finder = finder
+            finder.told.connect(lambda text: self.message.say(text, "error"))
+        session = self.through.sync.session
+        finder.follow_model(None if session is None else without_tiles(session.predictor.model))
 
 
 def describe(through: ThroughPlanes) -> str:

@@ -1,0 +1,38 @@
+"""Regions of the volume in which objects are followed, kept from one request to the next."""
+
+from napari_segany.linking.propagation.region_source import FindRegions
+from napari_segany.models.tiled_model import without_tiles
+from napari_segany.session.inference import Predictor
+from napari_segany.session.through_planes import PlaneAxis, PropagationRequest
+from napari_segany.volume_regions import VolumeRegions
+
+
+class KeptRegions:
+    """The regions of one volume at a time: a correction costs no look at its planes."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Predictor, PlaneAxis] | None = None
+        self._regions: VolumeRegions | None = None
+
+    def forget(self) -> None:
+        """Release what is known."""
+        self._of = self._regions = None
+
+    def find_for(self, request: PropagationRequest) -> FindRegions:
+        """Return what finds the regions of a request's planes."""
+        predictor, axis = request.predictor, request.axis
+        known = self._of is not None and (
+            self._of[0].uses_as(predictor)
+            and self._of[0].source is predictor.source
+            and self._of[1].same_planes(axis)
+        )
+        if self._regions is None or not known:
+            source = predictor.source
+            self._of = predictor, axis
+            self._regions = VolumeRegions(
+                without_tiles(predictor.model),
+                lambda number: source.read(axis.plane(number)),
+                len(request.planes),
+                source.limits,
+            )
+        return self._regions.find

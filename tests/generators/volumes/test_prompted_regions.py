@@ -1,0 +1,171 @@
+"""Prompted masks select regions of drawn volumes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.generators.volumes.balls import draw_balls, maps_of, packaged_estimate
+
+from napari_segany import MaskSet
+from napari_segany.errors import Cancelled
+from napari_segany.generators.volumes.plane_maps import PlaneMaps
+from napari_segany.generators.volumes.prompted_regions import NestedRegions, PromptedRegions
+from napari_segany.generators.volumes.region_scores import ScoredRegions
+
+SHAPE = (26, 48, 48)
+BALLS = [(6, 14, 14, 9), (19, 15, 15, 9), (13, 34, 33, 10), (24, 38, 10, 6)]
+"""Two of them lie on each other, and one is cut by the end of the volume."""
+
+TRUTH = draw_balls(SHAPE, BALLS)
+
+
+def regions_of(planes: Any, shape: tuple[int, int, int] = SHAPE, **given: Any) -> PromptedRegions:
+    ways: Any = {"smoothing": 1.0, "outline": 0.5} | given
+    return PromptedRegions(planes.__getitem__, shape, packaged_estimate(), "drawn", **ways)
+
+
+@pytest.fixture(scope="module")
+def regions() -> PromptedRegions:
+    return regions_of(list(maps_of(TRUTH)))
+
+
+def section(i: int, plane: int) -> MaskSet:
+    return MaskSet.from_masks((TRUTH[plane] == i)[None])
+
+
+def iou(found: dict[int, MaskSet], truth: Any) -> float:
+    labels = np.zeros(truth.shape, bool)
+    for plane, mask in found.items():
+        labels[plane] = mask.mask(0)
+    return float((labels & truth).sum() / (labels | truth).sum())
+
+
+def test_basins_of_every_region_follow_one_another() -> None:
+    """Places and counts are those of the tree, walked through."""
+    rng, basins = np.random.default_rng(3), 40
+    waiting, children = list(range(basins)), [(-1, -1)] * basins
+    while len(waiting) > 3:
+        a, b = (waiting.pop(int(rng.integers(len(waiting)))) for _ in range(2))
+        waiting.append(len(children))
+        children.append((a, b))
+    nothing = np.zeros(len(children))
+    scored = ScoredRegions(np.array(children), *[nothing.astype(np.int64)] * 3, nothing, nothing)
+    nested = NestedRegions.of(scored, basins)
+    assert sorted(nested.place[1:].tolist()) == list(range(basins))
+    assert nested.place[0] == -1
+    numbers = rng.integers(0, basins + 1, (9, 9))
+    counts = nested.count(nested.place[numbers])
+
+    def inside(node: int) -> list[int]:
+        if node < basins:
+            return [node + 1]
+        return [each for child in children[node] for each in inside(child)]
+
+    for node in range(len(children)):
+        assert counts[node] == np.isin(numbers, inside(node)).sum()
+        places = np.sort(nested.place[inside(node)])
+        assert (places == np.arange(nested.start[node], nested.end[node])).all()
+
+
+def test_a_mask_on_one_plane_selects_the_whole_object(regions: PromptedRegions) -> None:
+    prompted = {1: {6: section(1, 6)}, 2: {17: section(2, 17)}, 7: {13: section(3, 13)}}
+    numbers, fits = regions.select(prompted, [(1, [6]), (2, [17]), (7, [13])])
+    found = regions.sections([(int(n), range(SHAPE[0])) for n in numbers])
+    assert (fits > 0.8).all()
+    for sections, truth in zip(found, (TRUTH == 1, TRUTH == 2, TRUTH == 3), strict=True):
+        assert iou(sections, truth) > 0.75
+    # The first two lie on each other, and none reaches into the other's middle.
+    assert max(found[0]) < 19
+    assert min(found[1]) > 6
+    assert (regions.scores[numbers] > 0.2).all()
+
+
+def test_only_planes_that_are_wanted_are_painted(regions: PromptedRegions) -> None:
+    numbers, _ = regions.select({1: {13: section(3, 13)}}, [(1, [13])])
+    whole, part = regions.sections([(int(numbers[0]), range(26)), (int(numbers[0]), range(10, 13))])
+    assert list(part) == [10, 11, 12]
+    assert all(np.array_equal(part[p].mask(0), whole[p].mask(0)) for p in part)
+    assert regions.sections([(int(numbers[0]), range(0))]) == [{}]
+    assert regions.sections([]) == []
+
+
+def test_another_object_that_is_prompted_tells_that_a_region_is_several(
+    regions: PromptedRegions,
+) -> None:
+    """A section that both share selects the upper one only if the lower one is prompted."""
+    both = MaskSet.from_masks(((TRUTH[12] == 1) | (TRUTH[13] == 2))[None])
+    everything = {1: {12: both}}
+    alone, fit_alone = regions.select(everything, [(1, [12])])
+    beside = everything | {2: {19: section(2, 19)}}
+    with_other, fit = regions.select(beside, [(1, [12])])
+    (found,) = regions.sections([(int(with_other[0]), range(26))])
+    assert 19 not in found
+    assert fit[0] <= fit_alone[0]
+    (found_alone,) = regions.sections([(int(alone[0]), range(26))])
+    assert set(found) <= set(found_alone)
+
+
+def test_a_plane_where_the_object_is_said_not_to_be_counts_in_the_choice() -> None:
+    """Of a ball that is cut in two, the part that is not beyond that plane is chosen."""
+    cut = TRUTH.copy()
+    cut[7, :, :][TRUTH[7] == 1] = 0
+    regions = regions_of(list(maps_of(cut)), smoothing=0.0)
+    upper = MaskSet.from_masks((cut[5] == 1)[None])
+    numbers, fits = regions.select({1: {5: upper, 12: None}}, [(1, [5]), (1, [5, 12])])
+    (found,) = regions.sections([(int(numbers[1]), range(SHAPE[0]))])
+    assert 12 not in found
+    assert fits[1] > 0.7
+    # Where every region goes beyond, the best one is chosen as without it.
+    whole = regions_of(list(maps_of(TRUTH)))
+    numbers, fits = whole.select({1: {6: section(1, 6), 8: None}}, [(1, [6]), (1, [6, 8])])
+    assert (numbers >= 0).all()
+    assert fits[1] > 0.5
+
+
+def test_where_nothing_is_no_region_is_selected(regions: PromptedRegions) -> None:
+    corner = np.zeros(SHAPE[1:], bool)
+    corner[:3, 44:] = True
+    numbers, fits = regions.select({1: {0: MaskSet.from_masks(corner[None])}}, [(1, [0])])
+    assert (numbers.tolist(), fits.tolist()) == ([-1], [0.0])
+    nothing = regions_of([None] * 4, (4, 48, 48))
+    numbers, fits = nothing.select({1: {0: MaskSet.from_masks(corner[None])}}, [(1, [0])])
+    assert (numbers.tolist(), fits.tolist()) == ([-1], [0.0])
+
+
+def test_masks_have_pixels_where_cells_have_several() -> None:
+    """Cells of four pixels; sections are as fine as the outline between them."""
+    coarse = [
+        PlaneMaps(tuple(4 * n for n in maps.shape), 4, maps.side, maps.values)  # type: ignore[arg-type]
+        for maps in maps_of(TRUTH)
+    ]
+    large = TRUTH.repeat(4, axis=1).repeat(4, axis=2)
+    regions = regions_of(coarse, (26, 192, 192))
+    mask = MaskSet.from_masks((large[13] == 3)[None])
+    numbers, fits = regions.select({1: {13: mask}}, [(1, [13])])
+    (found,) = regions.sections([(int(numbers[0]), range(26))])
+    assert fits[0] > 0.8
+    assert found[13].shape == (192, 192)
+    assert iou(found, large == 3) > 0.75
+
+
+def test_the_same_bytes_and_what_decides_them() -> None:
+    one, two = (regions_of(list(maps_of(TRUTH))) for _ in range(2))
+    prompted = {1: {13: section(3, 13)}}
+    (a,), _ = one.select(prompted, [(1, [13])])
+    (b,), _ = two.select(prompted, [(1, [13])])
+    first, second = (each.sections([(int(n), range(26))])[0] for each, n in ((one, a), (two, b)))
+    assert {p: m.crop(0).tobytes() for p, m in first.items()} == {
+        p: m.crop(0).tobytes() for p, m in second.items()
+    }
+    assert one.key == two.key
+    assert one.key != regions_of(list(maps_of(TRUTH)), smoothing=0.5).key
+
+
+def test_it_can_be_stopped(regions: PromptedRegions) -> None:
+    with pytest.raises(Cancelled):
+        regions_of(list(maps_of(TRUTH)), should_stop=lambda: True)
+    prompted = {1: {13: section(3, 13)}}
+    with pytest.raises(Cancelled):
+        regions.select(prompted, [(1, [13])], lambda: True)
+    with pytest.raises(Cancelled):
+        regions.sections([(0, range(26))], lambda: True)
