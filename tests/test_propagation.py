@@ -62,6 +62,15 @@ def test_places_that_are_not_there_are_refused(options: dict[str, Any], message:
         sa.propagate(image, {1: {4: BOX}}, model=BrightModel(), **options)  # type: ignore[arg-type]
 
 
+def test_a_correction_without_a_mask_is_said_plainly_and_changes_nothing() -> None:
+    options: dict[str, Any] = {"model": BrightModel()}
+    before = sa.propagate(VOLUME, {1: {4: BOX}}, **options)
+    wrong = {1: {4: BOX, 6: sa.Prompt(box=[0, 0, 1, 1])}}
+    with pytest.warns(UserWarning, match="Object 1: its prompt on plane 6 gives no mask"):
+        after = sa.propagate(VOLUME, wrong, earlier=before, **options)
+    assert np.array_equal(after.to_labels(), before.to_labels())
+
+
 def test_sparse_labels_become_masks_on_their_planes() -> None:
     labels = np.zeros((4, 10, 10), np.int32)
     labels[0, 1:3, 1:3] = 2

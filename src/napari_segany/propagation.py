@@ -1,6 +1,7 @@
 """Objects through the planes of a stack, for Python, command line and docks alike."""
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -174,7 +175,8 @@ def propagate(
         For each object, by id (1 or more), its prompts by plane along the axis. A
         :class:`napari_segany.Prompt` is given to the model; a :class:`napari_segany.MaskSet` of
         one mask is taken as it is; None says that the object is not there. Prompted planes are
-        never overwritten.
+        never overwritten. A prompt that gives no mask is left out, with a warning, if the object
+        has a mask on another plane: what is found there without the prompt stays.
     axes : str, optional
         One letter a dimension, as for :func:`napari_segany.segment_everything`.
     model : PromptableModel, str or path
@@ -210,7 +212,7 @@ def propagate(
     Raises
     ------
     InputError
-        If the data, axes or prompts cannot be used.
+        If the data, axes or prompts cannot be used, or no prompt of an object gives a mask.
     Cancelled
         If ``should_stop`` returned True.
 
@@ -236,7 +238,7 @@ def propagate(
     if not all(0 <= i < n for i, n in zip(index, layout.leading_shape, strict=True)):
         raise InputError(f"There is no plane {dict(at or {})} in an image of shape {layout.shape}.")
     stack = StackPlanes(data, layout, axis, index, recipe, loaded, should_stop)
-    return propagate_objects(
+    found = propagate_objects(
         loaded,
         stack,
         stack.planes,
@@ -249,6 +251,14 @@ def propagate(
         progress=progress,
         should_stop=should_stop,
     )
+    for i, each in found.objects.items():
+        for plane in each.without_mask:
+            warnings.warn(
+                f"Object {i}: its prompt on plane {plane} gives no mask and is left out; the "
+                "object is followed there from its other planes.",
+                stacklevel=2,
+            )
+    return found
 
 
 def masks_as_prompts(labels: NDArray[np.integer]) -> dict[int, dict[int, Given]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops
 
-from napari_segany.core.measure import measure_plane
+from napari_segany.core.measure import measure_plane, place_columns
 
 
 def test_columns_equal_scikit_image_and_areas_have_units():
@@ -91,3 +91,13 @@ def test_an_object_without_a_finite_pixel_has_no_intensity():
     columns = measure_plane(labels, image)
     for name in ("mean", "min", "max"):
         assert np.array_equal(columns[f"intensity_{name}"], [np.nan, 3], equal_nan=True)
+
+
+def test_where_a_plane_is_goes_into_columns():
+    place = place_columns(7, "TZ", (1, 3), 2)
+    assert {name: values.tolist() for name, values in place.items()} == {
+        "plane": [7, 7],
+        "T": [1, 1],
+        "Z": [3, 3],
+    }
+    assert place_columns(0, "", (), 2) == {}

@@ -11,7 +11,8 @@ from napari_segany.evaluation.boundary_metrics import (
     average_precision,
     confidence_intervals,
     count_boundaries,
-    match_pixels,
+    match_one_to_one,
+    neighbours_within,
     score_boundaries,
 )
 
@@ -20,6 +21,16 @@ def line(col: int, rows: slice = slice(0, 30)) -> np.ndarray:
     drawn = np.zeros((30, 40), bool)
     drawn[rows, col] = True
     return drawn
+
+
+def match_pixels(edges: np.ndarray, truth: np.ndarray, radius: float) -> tuple:
+    """Return the matched pixels of each map, as maps."""
+    here, there = np.argwhere(edges), np.argwhere(truth)
+    mine, theirs = match_one_to_one(neighbours_within(here, there, radius))
+    right, found = np.zeros(edges.shape, bool), np.zeros(truth.shape, bool)
+    right[tuple(here[mine].T)] = True
+    found[tuple(there[theirs].T)] = True
+    return right, found
 
 
 def test_pixels_are_matched_one_to_one_within_a_distance():

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 from tests.generators.maps import draw_discs, draw_maps, random_maps
+from tests.generators.trees import grow_tree
 
 from napari_segany.core.geometry import Frame
 from napari_segany.generators.region_features import MaskMeter
@@ -14,7 +15,6 @@ from napari_segany.generators.region_tree import (
     SUMS,
     RegionTree,
     find_basins,
-    grow_tree,
     grow_trees,
 )
 from napari_segany.models.finder import ObjectMaps

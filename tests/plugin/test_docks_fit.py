@@ -1,5 +1,8 @@
 """Docks leave the window to the image."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLabel,
+    QPushButton,
     QStyle,
     QStyleOptionComboBox,
     QWidget,
@@ -166,6 +170,44 @@ def test_what_is_chosen_can_be_read_beside_a_scroll_bar(
     def nothing_is_cut() -> None:
         cut = [each.currentText() for each in widget.findChildren(QComboBox) if is_cut(each)]
         assert cut == []
+
+    qtbot.waitUntil(nothing_is_cut, timeout=10_000)
+
+
+@pytest.mark.parametrize("name", ["Prompt", "Tracks"])
+@pytest.mark.parametrize("state", ["whole", "damaged", "by name"])
+def test_earlier_work_that_can_be_restored_is_read_in_a_small_window(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str, state: str
+) -> None:
+    viewer.window.resize(*SIZES[0])
+    widget = open_widget(name)
+    saved: Any = SimpleNamespace(
+        begun=datetime(2026, 12, 28, 20, 48, tzinfo=UTC),
+        count=888,
+        events=[None] * 888,
+        damage="cut short" if state == "damaged" else "",
+        closed=False,
+        path=Path("like-cells" if state == "by name" else "abc") / "a.jsonl",
+    )
+    damaged = "Its end is damaged; what comes before is restored."
+    told = {
+        ("whole", "Prompt"): "",
+        ("by name", "Prompt"): "It is of an image of this name, maybe another one.",
+        **{(each, "Tracks"): "It was not closed." for each in ("whole", "by name")},
+        **{("damaged", each): damaged for each in ("Prompt", "Tracks")},
+    }
+    picker = widget.form.restore if name == "Prompt" else widget.form.restoring
+    picker.show_sessions([saved])
+
+    def nothing_is_cut() -> None:
+        assert picker.choice.isVisible()
+        assert "888" in picker.choice.currentText()
+        assert not is_cut(picker.choice)
+        assert picker.state.text() == told[state, name]
+        assert picker.state.isVisible() == bool(told[state, name])
+        assert picker.state.height() >= picker.state.minimumSizeHint().height()
+        (pressed,) = picker.findChildren(QPushButton)
+        assert pressed.width() >= pressed.sizeHint().width()
 
     qtbot.waitUntil(nothing_is_cut, timeout=10_000)
 

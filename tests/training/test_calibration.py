@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from tests.finders import write_tiny_finder
 from tests.generators.maps import draw_discs, draw_maps, random_maps
+from tests.generators.trees import grow_tree
 from tests.training.scenes import write_manifest, write_set
 
 from napari_segany import SamModel
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.quality import FEATURES, Perceptron, Quality
 from napari_segany.generators.region_features import MaskMeter
-from napari_segany.generators.region_tree import FOREGROUND, grow_tree
+from napari_segany.generators.region_tree import FOREGROUND
 from napari_segany.models.finder import load_finder
 from napari_segany.training import calibration
 from napari_segany.training.calibration import (

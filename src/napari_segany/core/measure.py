@@ -89,6 +89,25 @@ def measure_plane(
     return columns
 
 
+def place_columns(number: int, axes: Sequence[str], index: Sequence[int], count: int) -> Columns:
+    """Return where a plane is as columns: its number, and its index along each axis.
+
+    Parameters
+    ----------
+    number : int
+        Number of the plane in the stack.
+    axes, index : sequence
+        Letters of the axes that count planes, and the index along them; none for one plane, which
+        has no such columns.
+    count : int
+        Entries of each column.
+    """
+    if not index:
+        return {}
+    place = {"plane": number, **dict(zip(axes, index, strict=True))}
+    return {name: np.full(count, value, np.int64) for name, value in place.items()}
+
+
 def spread(columns: Columns, count: int) -> Columns:
     """Return the same columns with an entry for each label from 1 to ``count``.
 

@@ -11,30 +11,25 @@ CountShared = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]
 """Returns the pixels that masks ``one`` and ``two`` have in common, pair by pair."""
 
 
-def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the intersection over union of one box with N others.
+def iou_of_pairs(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the intersection over union of boxes, pair by pair.
 
     Parameters
     ----------
-    box, others : ndarray
-        (4,) and (N, 4) row_min, col_min, row_max, col_max; extents are max - min.
+    boxes, others : ndarray
+        (P, 4) row_min, col_min, row_max, col_max; extents are max - min.
 
     Returns
     -------
     ndarray
-        (N,) in 0..1; 0 where the union is empty.
+        (P,) in 0..1; 0 where the union is empty.
 
     Examples
     --------
-    >>> others = np.array([[0, 0, 2, 2], [0, 1, 2, 3], [5, 5, 6, 6]])
-    >>> box_iou(np.array([0, 0, 2, 2]), others).round(2).tolist()
-    [1.0, 0.33, 0.0]
+    >>> boxes = np.array([[0, 0, 2, 2], [0, 0, 2, 2]])
+    >>> iou_of_pairs(boxes, np.array([[0, 1, 2, 3], [5, 5, 6, 6]])).round(2).tolist()
+    [0.33, 0.0]
     """
-    return iou_of_pairs(np.broadcast_to(box, np.shape(others)), others)
-
-
-def iou_of_pairs(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return (P,) the intersection over union of (P, 4) boxes, pair by pair."""
     sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)
     areas = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in (boxes, others)]

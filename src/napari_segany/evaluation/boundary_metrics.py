@@ -68,34 +68,21 @@ class BoundaryScores:
     threshold: float
 
 
-def match_pixels(
-    edges: NDArray[np.bool_], truth: NDArray[np.bool_], radius: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Match as many pixels of two maps as possible, one to one, within a distance.
+def neighbours_within(here: NDArray[np.intp], there: NDArray[np.intp], radius: float) -> csr_array:
+    """Return which of N and M pixels lie within a distance of each other.
+
+    Parameters
+    ----------
+    here, there : ndarray
+        (N, 2) and (M, 2) rows and columns.
+    radius : float
+        The distance in pixels.
 
     Returns
     -------
-    ndarray, ndarray
-        (H, W) boolean, matched pixels of each map.
-
-    Examples
-    --------
-    >>> edges, truth = np.zeros((2, 5, 5), bool)
-    >>> edges[1, :] = truth[2, :3] = True
-    >>> right, found = match_pixels(edges, truth, radius=1.0)
-    >>> int(right.sum()), int(found.sum())
-    (3, 3)
+    csr_array
+        (N, M), 1 where they do.
     """
-    here, there = np.argwhere(edges), np.argwhere(truth)
-    mine, theirs = _match_graph(_neighbours(here, there, radius))
-    right, found = np.zeros(edges.shape, bool), np.zeros(truth.shape, bool)
-    right[tuple(here[mine].T)] = True
-    found[tuple(there[theirs].T)] = True
-    return right, found
-
-
-def _neighbours(here: NDArray[np.intp], there: NDArray[np.intp], radius: float) -> csr_array:
-    """Return an (N, M) matrix of the pixels that lie within the radius of each other."""
     if not len(here) or not len(there):
         return csr_array((len(here), len(there)), dtype=np.int32)
     near = cKDTree(here).sparse_distance_matrix(cKDTree(there), radius, output_type="coo_matrix")
@@ -103,9 +90,21 @@ def _neighbours(here: NDArray[np.intp], there: NDArray[np.intp], radius: float) 
     return csr_array((ones, (near.row, near.col)), shape=(len(here), len(there)))
 
 
-def _match_graph(near: csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def match_one_to_one(near: csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of a largest one-to-one matching.
 
+    Parameters
+    ----------
+    near : csr_array
+        (N, M), 1 where two may be matched.
+
+    Returns
+    -------
+    ndarray, ndarray
+        The rows and the columns that are matched, each in order.
+
+    Notes
+    -----
     As a flow from a source through every row and column to a sink, all of capacity one: scipy's
     matching of bipartite graphs takes a thousand times longer on some of these graphs.
     """
@@ -156,7 +155,8 @@ def count_boundaries(
     pixels = edges >= thresholds[0]
     position = np.cumsum(pixels.ravel()).reshape(pixels.shape) - 1
     # Neighbourhoods are the same for all thresholds.
-    near = [_neighbours(np.argwhere(pixels), np.argwhere(truth), radius) for truth in annotators]
+    ours = np.argwhere(pixels)
+    near = [neighbours_within(ours, np.argwhere(truth), radius) for truth in annotators]
     before: tuple[int, NDArray[np.int64]] | None = None
     for t, threshold in enumerate(thresholds):
         check(should_stop)
@@ -168,7 +168,7 @@ def count_boundaries(
         here = position[thin(above)]
         right = np.zeros(len(here), bool)
         for neighbours in near:
-            mine, theirs = _match_graph(neighbours[here])
+            mine, theirs = match_one_to_one(neighbours[here])
             right[mine] = True
             out[2, t] += len(theirs)
             out[3, t] += neighbours.shape[1]

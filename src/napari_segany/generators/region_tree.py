@@ -190,11 +190,6 @@ def grow_trees(maps: ObjectMaps, outlines: Sequence[float] = OUTLINES) -> list[R
     return trees
 
 
-def grow_tree(maps: ObjectMaps, outline: float = FOREGROUND) -> RegionTree:
-    """Return the candidate regions of a plane with one outline."""
-    return grow_trees(maps, (outline,))[0]
-
-
 def _add_merged(sums: NDArray[np.float64], merges: Merges, basins: int, number: int) -> None:
     """Fill in the sums of the nodes above the basins, for outline ``number``."""
     perimeter = SUMS.index("perimeter")

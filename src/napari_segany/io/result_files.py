@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.measure import Columns
+from napari_segany.core.measure import Columns, place_columns
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
@@ -312,12 +312,8 @@ class ResultWriter:
             self._written += 1
 
     def _place(self, index: tuple[int, ...], count: int) -> Columns:
-        """Return the number of the plane and its index along leading axes, for stacks."""
-        if not index:
-            return {}
         number = self._layout.number(index)
-        place = {"plane": number, **dict(zip(self._layout.leading, index, strict=True))}
-        return {name: np.full(count, value, np.int64) for name, value in place.items()}
+        return place_columns(number, self._layout.leading, index, count)
 
     @property
     def pictured(self) -> str:

@@ -311,10 +311,10 @@ class Session:
         self._history.advance(self.state.without(instead_of).with_reopened(number), join)
         return self.state.find(self.state.active)
 
-    def delete(self, numbers: Iterable[int]) -> None:
+    def delete(self, numbers: Iterable[int], join: bool = False) -> None:
         """Delete objects in one step; committed ones are removed from the labels."""
         gone = {self.state.find(number).id for number in numbers}
-        self._history.advance(self.state.without(gone))
+        self._history.advance(self.state.without(gone), join)
 
     def by_label(self, label: int) -> SegmentedObject | None:
         """Return the committed object with a label, None if there is none."""

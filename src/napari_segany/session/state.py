@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from napari_segany.core.image_source import Plane
 from napari_segany.core.masks import MaskSet
@@ -218,14 +220,18 @@ def reopened(each: SegmentedObject) -> SegmentedObject | None:
 def object_center(each: SegmentedObject) -> tuple[float, float]:
     """Return row and column of the center of an object's mask, box, mask prompt or points."""
     if each.commit is not None:
-        a, b, c, d = each.commit.mask.boxes[0].tolist()
-    elif each.prompt.box is not None:
-        a, b, c, d = each.prompt.box.tolist()
-    elif each.prompt.region is not None:
-        a, b, c, d = each.prompt.region.boxes[0].tolist()
-    elif each.prompt.points is not None:
+        return box_center(each.commit.mask.boxes[0])
+    if each.prompt.box is not None:
+        return box_center(each.prompt.box)
+    if each.prompt.region is not None:
+        return box_center(each.prompt.region.boxes[0])
+    if each.prompt.points is not None:
         row, col = each.prompt.points.mean(axis=0).tolist()
         return row, col
-    else:
-        return 0.0, 0.0
+    return 0.0, 0.0
+
+
+def box_center(box: NDArray[Any]) -> tuple[float, float]:
+    """Return row and column of the center of a box (row0, col0, row1, col1)."""
+    a, b, c, d = box.tolist()
     return (a + c) / 2, (b + d) / 2

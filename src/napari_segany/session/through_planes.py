@@ -18,6 +18,7 @@ from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.session.inference import Predictor
 from napari_segany.session.session import Session
+from napari_segany.session.state import SegmentedObject
 
 NEAR = 0.5
 """Distance of a point from the box of a mask, in sides of the box, up to which it refines it."""
@@ -206,14 +207,40 @@ def prompted_masks(session: Session, planes: PlaneAxis) -> dict[int, dict[int, M
 
 
 def prompted_planes(session: Session, planes: PlaneAxis) -> dict[int, frozenset[int]]:
-    """Return the numbers of the prompted planes of each open object, by object."""
+    """Return the numbers of the prompted planes of each open object, by object.
+
+    Planes of :func:`parts_without_mask` are left out.
+    """
     found: dict[int, set[int]] = {}
+    failed = {each.id for each in parts_without_mask(session, planes)}
     for each in session.state.objects.values():
         number = planes.number(each.plane)
-        if number is not None and not each.propagated:
+        if number is not None and not each.propagated and each.id not in failed:
             found.setdefault(each.whole, set()).add(number)
     still_open = {each.whole for each in session.state.open}
     return {whole: frozenset(n) for whole, n in found.items() if whole in still_open}
+
+
+def is_there(given: GivenMasks) -> bool:
+    """Return True if an object is on one of its prompted planes."""
+    return any(mask is not None for mask in given.values())
+
+
+def parts_without_mask(session: Session, planes: PlaneAxis) -> list[SegmentedObject]:
+    """Return open parts whose prompts give no pixel, of objects with a mask on another plane.
+
+    Such a part says nothing of its plane: what was found there from other planes stays.
+    """
+    empty, masked = list[SegmentedObject](), set[int]()
+    for each in session.state.objects.values():
+        mask = session.preview(each.id) if each.commit is None else each.commit.mask
+        if planes.number(each.plane) is None or mask is None or each.propagated:
+            continue
+        if mask.area[0]:
+            masked.add(each.whole)
+        else:
+            empty.append(each)
+    return [each for each in empty if each.whole in masked]
 
 
 def refined(prompt: Prompt, mask: MaskSet) -> Prompt:

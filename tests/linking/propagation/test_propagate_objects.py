@@ -80,6 +80,25 @@ def test_a_correction_runs_only_to_the_next_prompted_plane() -> None:
     assert not run(corrected).changed_since(after)
 
 
+def test_a_correction_that_gives_no_mask_takes_nothing_away() -> None:
+    nothing = Prompt(box=[0, 0, 2, 2])
+    first = {1: {7: box(1, 7)}, 2: {7: box(2, 7)}}
+    before = run(first)
+    view = Planes(BrightModel(), VOLUME)
+    after = run({1: first[1] | {9: nothing}, 2: first[2]}, view, earlier=before)
+    assert not after.changed_since(before)
+    assert view.seen == [9]
+    assert after.objects[1].without_mask == {9: nothing}
+    assert 9 not in after.objects[1].given
+    assert not after.objects[2].without_mask
+    # It says the same without an earlier result, and on the plane that is looked at first.
+    assert not run({1: first[1] | {9: nothing, 5: nothing}, 2: first[2]}).changed_since(before)
+    # Once it gives a mask, it counts.
+    corrected = run({1: {7: box(1, 7), 9: mask(1, 8)}}, earlier=after)
+    assert corrected.objects[1].answers[9].source == "prompt"
+    assert not corrected.objects[1].without_mask
+
+
 @settings(deadline=None, max_examples=10)
 @given(
     order=st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(4, 11)), min_size=1, max_size=6),
@@ -206,6 +225,7 @@ def test_progress_stop_and_answers_are_reported() -> None:
         ({1: {}}, "no prompt"),
         ({1: {7: MaskSet.empty((48, 60))}}, "not one mask"),
         ({1: {0: Prompt(box=[1, 1, 5, 5])}}, "gives no mask"),
+        ({1: {0: Prompt(box=[1, 1, 5, 5]), 7: None}}, "plane 0 gives no mask"),
     ],
 )
 def test_prompts_that_cannot_be_followed_are_refused(prompts: Any, message: str) -> None:

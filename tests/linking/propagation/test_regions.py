@@ -118,6 +118,14 @@ def test_prompted_planes_stay_as_they_are() -> None:
     assert np.array_equal(found.objects[1].answers[8].mask.mask(0), LABELS[8] == 1)
 
 
+def test_a_correction_that_gives_no_mask_leaves_the_region() -> None:
+    before = run({1: {7: box(1, 7)}}, Known(LABELS))
+    nothing = Prompt(box=[0, 0, 2, 2])
+    after = run({1: {7: box(1, 7), 9: nothing}}, Known(LABELS), earlier=before)
+    assert after.objects[1].without_mask == {9: nothing}
+    assert not after.changed_since(before)
+
+
 def test_where_no_region_fits_the_object_is_followed_by_prompts() -> None:
     wrong = np.roll(LABELS, 20, axis=2)
     by_prompts = propagate_objects(

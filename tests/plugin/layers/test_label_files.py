@@ -102,6 +102,31 @@ def test_lazy_labels_are_read_plane_by_plane(tmp_path: Path) -> None:
     assert [row["Z"] for row in rows_of(written[1])] == ["1", "2", "3"]
 
 
+def test_labels_that_are_painted_while_they_are_saved_agree_with_their_table(
+    tmp_path: Path,
+) -> None:
+    data = labels_in((3, 12, 12), {n: np.s_[:, 4 * n - 3 : 4 * n, 2:5] for n in (1, 2)})
+
+    class Painted(ArraySource):
+        """Someone paints whenever a plane is measured, into all of them."""
+
+        def read(self, plane: Any) -> Any:
+            data[:, 1 + plane[0] if plane[0] else 0, 8:] = 3
+            data[:, 6, 3] = 0
+            return super().read(plane)
+
+    image = Painted(np.zeros((3, 12, 12), np.uint8))
+    path, table = save_measured(
+        data, settings_of(Labels(data)), tmp_path / "a_labels.ome.tif", image
+    )
+    with open_image(path) as opened:
+        saved = np.asarray(opened.data)
+    found = [(z, i, (saved[z] == i).sum()) for z in range(3) for i in np.unique(saved[z])[1:]]
+    told = [(int(r["Z"]), int(r["label"]), int(r["area"])) for r in rows_of(table)]
+    assert told == found
+    assert (saved[0] != data[0]).any(), "it was painted after it was read"
+
+
 def test_a_table_with_other_columns_is_not_replaced(tmp_path: Path) -> None:
     data = labels_in((8, 9), {1: np.s_[1:4, 1:4]})
     settings, path = settings_of(Labels(data)), tmp_path / "a_labels.ome.tif"

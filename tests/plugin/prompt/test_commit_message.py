@@ -44,3 +44,12 @@ def test_open_objects_are_counted_by_reason() -> None:
     text, severity = commit_message([], 2, 1)
     assert text.startswith("2 objects with lower scores stay open. 1 object stays open, because")
     assert severity == "warning"
+
+
+def test_prompts_without_a_mask_are_no_matter_of_other_objects() -> None:
+    text, severity = commit_message([], 0, 0, 1)
+    assert text == "1 object stays open, because its prompts give no mask: change them, or delete."
+    assert severity == "warning"
+    text, severity = commit_message([committed(3, 10)], 0, 0, failed=2)
+    assert text.startswith("Committed label 3, 100 px. 2 corrections gave no mask and were deleted")
+    assert severity == "warning"

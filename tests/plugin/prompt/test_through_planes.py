@@ -13,6 +13,7 @@ from napari_segany.errors import Cancelled, InputError
 from napari_segany.linking.propagation import doubts
 from napari_segany.plugin.layers.transforms import plane_step
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.plugin.prompt.through_panel import describe
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.session.through_planes import PlaneAxis, refined
 
@@ -342,6 +343,60 @@ def test_an_object_whose_only_mask_is_empty_waits(controller: Any, jobs: Any) ->
     controller.undo()
     jobs.run()
     assert through.is_current
+
+
+def test_a_correction_without_a_mask_takes_nothing_away(controller: Any, jobs: Any) -> None:
+    through = follow(controller, jobs)
+    shown = controller.preview_layer.data.copy()
+    told: list[str] = []
+    controller.status.connect(lambda text, severity="info": told.append(text))
+    click(controller, jobs, 12, 0, 0)
+    assert [each.plane[0] for each in controller.session.state.open] == [9, 12]
+    assert np.array_equal(controller.preview_layer.data, shown)
+    assert through.prompted == {9}
+    assert [each.plane[0] for each in through.without_mask] == [12]
+    assert "prompts on plane 12 give no mask, what is found there stays" in describe(through)
+    # Further prompts there go to the same part.
+    controller.points.add(np.array([12.0, 1, 0]))
+    jobs.run()
+    assert len(controller.session.state.open) == 2
+    controller.undo()
+    jobs.run()
+    controller.min_predicted_iou = 0.5
+    controller.commit()
+    jobs.run()
+    labels = controller.labels.data.copy()
+    assert is_ball(labels)
+    assert labels[12].any()
+    assert not controller.session.state.open
+    assert "1 correction gave no mask and was deleted; what was found there is kept." in told[-1]
+    assert "stay" not in told[-1]
+    # All of it is one step.
+    controller.undo()
+    jobs.run()
+    assert not controller.labels.data.any()
+    assert [each.plane[0] for each in controller.session.state.open] == [9, 12]
+    controller.redo()
+    jobs.run()
+    assert np.array_equal(controller.labels.data, labels)
+
+
+def test_a_correction_whose_mask_is_lost_gives_back_what_was_found(
+    controller: Any, jobs: Any
+) -> None:
+    through = follow(controller, jobs)
+    shown = controller.preview_layer.data.copy()
+    click(controller, jobs, 12, 18, 20)
+    assert through.prompted == {9, 12}
+    # The point on plane 12 is moved off everything, far from the mask that it refined.
+    number = controller.session.state.open[1].id
+    prompts = {each.id: (each.plane, each.prompt) for each in controller.session.state.open}
+    prompts[number] = prompts[number][0], Prompt([[0, 0]], [1])
+    controller.session.set_open(prompts)
+    controller.segment()
+    jobs.run()
+    assert through.prompted == {9}
+    assert np.array_equal(controller.preview_layer.data, shown)
 
 
 def test_many_objects_are_never_joined(controller: Any, jobs: Any) -> None:

@@ -18,6 +18,7 @@ from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.plugin.layers.metadata import FOUND
 from napari_segany.plugin.layers.shown_display import shown_limits
 from napari_segany.plugin.tracks.keys import KEYS
+from napari_segany.plugin.tracks.tool_bar import LEAST_SELECTED, PAIRS
 from napari_segany.plugin.tracks.track_list import COLUMNS
 
 pytestmark = [pytest.mark.gui, needs_a_display]
@@ -102,6 +103,23 @@ def test_from_labels_to_corrected_tracks_by_mouse_and_keys(
     qtbot.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert widget.track_layer.data[4, 14, 20] == 1
     assert len(widget.table.rows_of(3)) == 3
+
+
+def test_buttons_are_offered_for_the_tracks_that_are_selected(ready: Any) -> None:
+    buttons = ready.form.tools.buttons
+    for selected in ((), (3,), (3, 1), (3, 1, 2)):
+        ready.selected = selected
+        for name, least in LEAST_SELECTED.items():
+            possible = len(selected) >= least and not (name in PAIRS and len(selected) > 2)
+            assert buttons[name].isEnabled() == possible, (name, selected)
+            assert ("elect two tracks" in buttons[name].toolTip()) == (not possible and least == 2)
+    ready.selected = (3,)
+    assert buttons["join"].toolTip().startswith("Join the two selected tracks (key J)\n")
+    assert buttons["join"].toolTip().endswith("click on an object, and Shift+click on another.")
+    ready.selected = (3, 1)
+    assert buttons["join"].toolTip() == "Join the two selected tracks (key J)"
+    ready.selected = ()
+    assert buttons["cut"].toolTip().endswith("Select a track first: click on its object.")
 
 
 def test_the_only_labels_are_chosen_beside_the_masks_of_a_search(widget: Any, viewer: Any) -> None:

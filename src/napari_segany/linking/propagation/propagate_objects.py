@@ -58,7 +58,9 @@ def propagate_objects(
         The planes of the stack, with a step of 1.
     prompts : mapping
         For each object, by id (1 or more), its prompts by plane. A set of one mask is taken as it
-        is, and None says that the object is not there. Prompted planes are never overwritten.
+        is, and None says that the object is not there. Prompted planes are never overwritten. A
+        prompt that gives no mask is left out if the object has a mask on another plane, see
+        :attr:`PropagatedObject.without_mask`.
     params : PropagationParams, optional
         Limits and margins.
     spacing : float, optional
@@ -87,8 +89,8 @@ def propagate_objects(
     Raises
     ------
     InputError
-        If a prompt does not fit, or an object has none; with the method "memory", if the model has
-        no video memory; with "regions", if there are none.
+        If a prompt does not fit, an object has none, or none of them gives a mask; with the method
+        "memory", if the model has no video memory; with "regions", if there are none.
     WeightsError
         With the method "memory", if the weights have no video memory.
     Cancelled
@@ -102,10 +104,14 @@ def propagate_objects(
     known = {} if earlier is None or params.neighbour_points else dict(earlier.objects)
     prompted = run.predict_prompts(prompts, known)
     regions = None if find is None else find(params, progress, should_stop)
-    reused, missing = _reuse(prompts, prompted, known, params, spacing)
+    answered = {i: _answered(each, prompted[i]) for i, each in prompts.items()}
+    reused, missing = _reuse(answered, prompted, known, params, spacing)
     chains = run.follow(prompted, missing)
     objects = {
-        i: _assemble(prompts[i], prompted[i], reused[i], chains, i, params, spacing)
+        i: replace(
+            _assemble(answered[i], prompted[i], reused[i], chains, i, params, spacing),
+            without_mask={p: g for p, g in prompts[i].items() if p not in answered[i]},
+        )
         for i in sorted(prompts)
     }
     if regions is not None:
@@ -114,6 +120,11 @@ def propagate_objects(
     shape = next(iter(next(iter(prompted.values())).values())).mask.shape
     own = resolve_conflicts(objects, params.max_shared, spacing)
     return Propagation(planes, shape, own, find)
+
+
+def _answered(given: Mapping[int, Given], found: Mapping[int, PlaneAnswer]) -> dict[int, Given]:
+    """Return what is given of an object, without prompts that gave no mask."""
+    return {plane: each for plane, each in given.items() if each is None or plane in found}
 
 
 def _reuse(

@@ -27,7 +27,7 @@ class PropagatedObject:
     Attributes
     ----------
     given : mapping
-        The prompt, mask or None on each prompted plane.
+        The prompt, mask or None on each prompted plane, without prompts that gave no mask.
     prompted : mapping
         The object on each prompted plane on which it is.
     spans : mapping
@@ -35,12 +35,16 @@ class PropagatedObject:
         one another.
     answers : mapping
         The object on every plane on which it was found, in the order of the planes.
+    without_mask : mapping
+        The prompt on each plane on which it gave no mask, although the object has one on another
+        plane. The object was looked for there as on planes without a prompt.
     """
 
     given: Mapping[int, Given]
     prompted: Mapping[int, PlaneAnswer]
     spans: Mapping[Span, SpanResult]
     answers: Mapping[int, PlaneAnswer]
+    without_mask: Mapping[int, Given] = field(default_factory=dict)
 
     @property
     def planes(self) -> tuple[int, ...]:

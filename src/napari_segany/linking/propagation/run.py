@@ -68,7 +68,16 @@ class PropagationRun(ABC):
         prompts: Mapping[int, Mapping[int, Given]],
         known: Mapping[int, PropagatedObject],
     ) -> dict[int, dict[int, PlaneAnswer]]:
-        """Return the objects on the planes on which they are prompted."""
+        """Return the objects on the planes on which they are prompted.
+
+        A prompt that gives no mask is left out if the object has a mask on another plane: a
+        correction that fails takes nothing away.
+
+        Raises
+        ------
+        InputError
+            If an object has no mask at all, or its plane is missing or blank.
+        """
         found: dict[int, dict[int, PlaneAnswer]] = {i: {} for i in sorted(prompts)}
         for plane in sorted({plane for each in prompts.values() for plane in each}):
             asked: dict[int, Prompt] = {}
@@ -87,9 +96,12 @@ class PropagationRun(ABC):
                 embedding = self._view(plane).embedding
                 masks = self._predict(embedding, list(asked.values()))
                 for i, mask in zip(asked, masks, strict=True):
-                    if not mask.area[0]:
-                        raise InputError(f"Object {i}: its prompt on plane {plane} gives no mask.")
-                    found[i][plane] = PlaneAnswer(mask, predicted_iou=float(mask.predicted_iou[0]))
+                    if mask.area[0]:
+                        iou = float(mask.predicted_iou[0])
+                        found[i][plane] = PlaneAnswer(mask, predicted_iou=iou)
+        for i in (i for i, answers in found.items() if not answers):
+            plane = min(plane for plane, given in prompts[i].items() if given is not None)
+            raise InputError(f"Object {i}: its prompt on plane {plane} gives no mask.")
         return found
 
     def _view(self, plane: int) -> PlaneView:

@@ -1,6 +1,7 @@
 """Labels layers as files: the label image, and a table with measurements of its objects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.image_source import ImageSource, Plane
-from napari_segany.core.measure import Columns, measure_plane
+from napari_segany.core.measure import Columns, measure_plane, place_columns
 from napari_segany.errors import InputError
-from napari_segany.io.pixel_size import PixelSize
 from napari_segany.plugin.layers.reader_writer import (
     PlacedLabels,
     feature_columns,
@@ -57,68 +57,78 @@ def save_measured(
     labels, shape = placed.data, tuple(placed.data.shape)
     if image is not None and tuple(image.shape) != shape:
         raise InputError(f"The labels have the shape {shape}, the image has {tuple(image.shape)}.")
-    columns = measure_stack(labels, placed.known_axes, placed.pixel_size, image, channels)
-    columns = _with_features(columns, feature_columns(placed.features))
+    planes = _MeasuredPlanes(labels, placed, image, channels)
     table = table_of(Path(path))
-    if not may_replace(table, columns):
+    if not may_replace(table, planes.names()):
         raise InputError(
             f"{table.name} is there already with other columns, which would be lost. Choose "
             "another name."
         )
-    return placed.save(path, columns)
+    return replace(placed, data=planes).save(path, planes.columns)
 
 
-def measure_stack(
-    labels: Any,
-    axes: str,
-    pixel_size: PixelSize,
-    image: ImageSource | None = None,
-    channels: Sequence[int] = (0,),
-) -> Columns:
-    """Measure the objects of all planes; see :func:`napari_segany.core.measure.measure_plane`.
+class _MeasuredPlanes:
+    """Labels that are read plane by plane, once, and measured as they are read.
+
+    People go on painting while labels are saved. File and table are made from one copy of each
+    plane, so that they agree.
 
     Parameters
     ----------
     labels : array
-        (Y, X) or a stack of such planes, which are read one by one; values below 1 are no objects.
-    axes : str
-        A letter for each axis.
-    pixel_size : mapping
-        Size and unit of a step along some of them.
-    image : ImageSource, optional
+        (Y, X) or a stack of such planes; values below 1 are no objects.
+    placed : PlacedLabels
+        Their axes, pixel size and features.
+    image : ImageSource or None
         Image of the same shape; without it no intensity is measured.
     channels : sequence of int
         Numbers of its channels, by which columns are named.
-
-    Returns
-    -------
-    dict of str to ndarray
-        One entry for each object and plane in each column. Stacks have the number of the plane
-        and its index along each axis, too.
     """
-    parts = list(_measured_planes(labels, axes, pixel_size, image, channels))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def __init__(
+        self, labels: Any, placed: PlacedLabels, image: ImageSource | None, channels: Sequence[int]
+    ) -> None:
+        self.shape, self.dtype = tuple(labels.shape), labels.dtype
+        self._labels, self._placed = labels, placed
+        self._image, self._channels = image, channels
+        self._measured: list[Columns] = []
 
-def _measured_planes(
-    labels: Any,
-    axes: str,
-    pixel_size: PixelSize,
-    image: ImageSource | None,
-    channels: Sequence[int],
-) -> Iterator[Columns]:
-    for number, index in enumerate(np.ndindex(labels.shape[:-2])):
-        pixels: NDArray[np.integer] = np.maximum(np.asarray(labels[index]), 0)
-        if number and not pixels.any():
-            continue
+    def __getitem__(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """Return a copy of a plane, and keep its measurements."""
+        pixels: NDArray[Any] = np.array(self._labels[index])
+        objects = np.maximum(pixels, 0)
+        if objects.any():
+            self._measured.append(self._measure(objects, index))
+        return pixels
+
+    def _measure(self, objects: NDArray[Any], index: tuple[int, ...]) -> Columns:
         plane: Plane = (*index, None, None)
-        seen = np.zeros_like(pixels) if image is None else image.read(plane)
-        columns = measure_plane(pixels, seen, pixel_size, channels)
-        if image is None:
+        seen = np.zeros_like(objects) if self._image is None else self._image.read(plane)
+        columns = measure_plane(objects, seen, self._placed.pixel_size, self._channels)
+        if self._image is None:
             columns = {n: v for n, v in columns.items() if not n.startswith("intensity")}
-        place = {"plane": number, **dict(zip(axes, index, strict=False))} if index else {}
-        count = len(columns["label"])
-        yield {name: np.full(count, value, np.int64) for name, value in place.items()} | columns
+        number = int(np.ravel_multi_index(index, self.shape[:-2])) if index else 0
+        axes = self._placed.known_axes[:-2]
+        return place_columns(number, axes, index, len(columns["label"])) | columns
+
+    def columns(self) -> Columns:
+        """Return the measurements of the planes that were read, with the layer's features.
+
+        There is one entry for each object and plane in each column. Stacks have the number of the
+        plane and its index along each axis, too.
+        """
+        parts = self._measured or [self._none()]
+        together = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return _with_features(together, feature_columns(self._placed.features))
+
+    def names(self) -> list[str]:
+        """Return the names of the columns, before any plane is read."""
+        return list(_with_features(self._none(), feature_columns(self._placed.features)))
+
+    def _none(self) -> Columns:
+        """Return the columns without an object."""
+        first = (0,) * len(self.shape[:-2])
+        return self._measure(np.maximum(np.zeros(self.shape[-2:], self.dtype), 0), first)
 
 
 def _with_features(measured: Columns, known: Columns) -> Columns:

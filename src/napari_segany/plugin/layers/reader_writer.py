@@ -215,14 +215,22 @@ class PlacedLabels:
         sized = from_names(sizes, units)
         return cls(data, axes, known, sized, tuple(left_out), layer.features)
 
-    def save(self, path: str | Path, columns: dict[str, Any]) -> list[Path]:
+    def save(self, path: str | Path, measure: Callable[[], dict[str, Any]]) -> list[Path]:
         """Write the labels, and a table beside them if it has more columns than "label".
 
-        A warning names what is left out. An existing table is replaced if ``columns`` has all of
+        A warning names what is left out. An existing table is replaced if the columns have all of
         its columns; otherwise it is kept.
+
+        Parameters
+        ----------
+        path : str or Path
+            The label image.
+        measure : callable
+            Returns the columns of the table, once all planes of the labels are read.
         """
         left_out = list(self.left_out)
         written = [save_labels(self.data, path, self.axes, self.pixel_size)]
+        columns = measure()
         table = table_of(written[0])
         if not may_replace(table, columns):
             left_out.append(f"features, because {table.name} is there already with other columns")
@@ -246,7 +254,7 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     of its columns; otherwise it is kept.
     """
     layer = PlacedLabels.of(data, settings)
-    return [str(each) for each in layer.save(path, feature_columns(layer.features))]
+    return [str(each) for each in layer.save(path, lambda: feature_columns(layer.features))]
 
 
 def table_of(labels: Path) -> Path:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def commit_message(
-    objects: Iterable[SegmentedObject], low: int, empty: int
+    objects: Iterable[SegmentedObject], low: int, empty: int, no_mask: int = 0, failed: int = 0
 ) -> "tuple[str, Severity]":
     """Return a message about a commit, and its severity.
 
@@ -23,6 +23,10 @@ def commit_message(
         Objects that stay open because of low scores.
     empty : int
         Objects that stay open because others have all of their pixels.
+    no_mask : int
+        Objects that stay open because their prompts give no mask.
+    failed : int
+        Corrections on further planes that gave no mask and were deleted.
     """
     pixels, left_out = 0, 0
     labels, planes = set(), set()
@@ -43,13 +47,17 @@ def commit_message(
         parts.append(
             f"{left_out:,} px belong to other objects; On overlap: replace existing takes them."
         )
-    if text := _open_objects(low, empty):
+    if failed:
+        many = f"{failed} corrections" if failed > 1 else "1 correction"
+        verb = "were" if failed > 1 else "was"
+        parts.append(f"{many} gave no mask and {verb} deleted; what was found there is kept.")
+    if text := _open_objects(low, empty, no_mask):
         parts.append(text)
-    few = low or empty or left_out > pixels
+    few = low or empty or no_mask or failed or left_out > pixels
     return " ".join(parts), "warning" if few else "info"
 
 
-def _open_objects(low: int, empty: int) -> str:
+def _open_objects(low: int, empty: int, no_mask: int) -> str:
     """Return sentences about objects that stay open: with low scores, or without pixels."""
     parts = []
     if low:
@@ -61,4 +69,9 @@ def _open_objects(low: int, empty: int) -> str:
             f"{'their' if empty > 1 else 'its'} pixels: choose On overlap: replace existing, or "
             "delete."
         )
+    if no_mask:
+        many = (
+            "objects stay open, because their" if no_mask > 1 else "object stays open, because its"
+        )
+        parts.append(f"{no_mask} {many} prompts give no mask: change them, or delete.")
     return " ".join(parts)

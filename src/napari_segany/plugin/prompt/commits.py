@@ -48,6 +48,11 @@ class Commits:
         sync = self._host.sync
         session = sync.open_session()
         propagated = self._host.through.masks_to_commit(list(numbers))
+        numbers, failed = self._without_failed(session, numbers)
+        if failed:
+            # The object would stay open with them, and further prompts would correct it.
+            session.delete([each.id for each in failed], join)
+            join = True
         if sync.labels.layer is None:
             sync.set_labels(None)
 
@@ -55,10 +60,26 @@ class Commits:
             objects = session.state.objects
             wholes = {objects[number].whole for number in numbers if number in objects}
             written = [each for each in objects.values() if each.whole in wholes]
-            text, severity = commit_message(written, low, empty)
+            previews = (session.preview(n) for n in numbers if n in objects)
+            no_mask = sum(mask is not None and not mask.area[0] for mask in previews)
+            text, severity = commit_message(written, low, empty - no_mask, no_mask, len(failed))
             self._tell(text, self._choices(numbers, propagated), severity)
 
         return self._host.steps.commit(session, numbers, report, propagated, join)
+
+    def _without_failed(
+        self, session: Session, numbers: Sequence[int]
+    ) -> tuple[list[int], list[SegmentedObject]]:
+        """Return objects to commit, and corrections of them that give no mask.
+
+        What was found on their planes is committed instead.
+        """
+        failed = {each.id: each for each in self._host.through.without_mask}
+        kept = [number for number in numbers if number not in failed]
+        wholes = {session.state.find(number).whole for number in kept}
+        gone = [each for each in failed.values() if each.whole in wholes]
+        left = {each.id for each in gone}
+        return [number for number in numbers if number not in left], gone
 
     def replace_others(self, numbers: Sequence[int]) -> None:
         """Commit objects again, with the pixels that belong to others; one undo takes it back.

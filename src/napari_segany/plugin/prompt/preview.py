@@ -36,8 +36,8 @@ DrawnMask = tuple[int, Plane, MaskSet, int]
 NO_FILL = -1
 """In place of the number of a mask: the first one, only outlined."""
 
-TouchedPlanes = dict[tuple[bool, ...], set[Plane]]
-"""Planes by whether they extend along each axis."""
+ErasedBoxes = dict[Plane, NDArray[np.intp]]
+"""Boxes (N, 4) that were erased on each plane, as (row0, col0, row1, col1)."""
 
 SIDE = 600
 """Side of an image, in pixels, per additional pixel of outline width."""
@@ -139,12 +139,12 @@ class Preview:
             return False
         some = self._first(wanted, different, session.plane, at_most)
         self.is_complete = len(some) == len(different)
-        touched = self._erase(some)
+        erased = self._erase(some)
         drawn = {key: each for key, each in wanted.items() if key in some}
+        self._restore(erased)
         self._shown |= drawn
-        for key, one in self._shown.items():
-            if key in drawn or _meets(one[1], touched):
-                self._draw(*one)
+        for one in drawn.values():
+            self._draw(*one)
         return True
 
     def take_stroke(self, plane: Plane | None, box: Box) -> tuple[MaskSet, MaskSet] | None:
@@ -192,17 +192,40 @@ class Preview:
         known = {**self._shown, **wanted}
         return set(sorted(keys, key=lambda key: known[key][1] != plane)[:count])
 
-    def _erase(self, keys: set[Hashable]) -> TouchedPlanes:
-        """Erase masks that are shown; return the planes on which others may have lost pixels."""
-        touched: TouchedPlanes = {}
+    def _erase(self, keys: set[Hashable]) -> ErasedBoxes:
+        """Erase masks that are shown; return the boxes in which others may have lost pixels."""
+        boxes: dict[Plane, list[NDArray[Any]]] = {}
         for key in keys & self._shown.keys():
             _, plane, candidates, choice = self._shown.pop(key)
-            a, b, c, d = candidates.boxes[max(choice, 0)]
+            a, b, c, d = box = candidates.boxes[max(choice, 0)]
             self.layer.data[plane_slices(plane)][a:c, b:d] = 0
-            touched.setdefault(_axes(plane), set()).add(plane)
-        return touched
+            boxes.setdefault(plane, []).append(box)
+        return {plane: np.array(some, np.intp) for plane, some in boxes.items()}
 
-    def _draw(self, number: int, plane: Plane, candidates: MaskSet, choice: int) -> None:
+    def _restore(self, erased: ErasedBoxes) -> None:
+        """Draw the shown masks again where they lost pixels, in their order."""
+        planes = {one[1] for one in self._shown.values()}
+        if len({_axes(plane) for plane in planes | erased.keys()}) > 1:
+            # Of planes that cross, a box of one is a line of the other.
+            for one in self._shown.values():
+                if any(_intersect(one[1], plane) for plane in erased):
+                    self._draw(*one)
+            return
+        for one in self._shown.values() if erased else ():
+            boxes = erased.get(one[1])
+            if boxes is not None:
+                for box in _shared(boxes, one[2].boxes[max(one[3], 0)]):
+                    self._draw(*one, within=box)
+
+    def _draw(
+        self,
+        number: int,
+        plane: Plane,
+        candidates: MaskSet,
+        choice: int,
+        within: NDArray[np.intp] | None = None,
+    ) -> None:
+        """Draw a mask, or what lies within a part of its box."""
         drawn = max(choice, 0)
         a, b, c, d = candidates.boxes[drawn]
         mask = candidates.crop(drawn)
@@ -210,7 +233,10 @@ class Preview:
         values = edge * np.uint8(OUTLINE)
         values += np.uint8(number % COLOURS + 1)
         where = edge if choice == NO_FILL else mask
-        np.copyto(self.layer.data[plane_slices(plane)][a:c, b:d], values, where=where)
+        e, f, g, h = (a, b, c, d) if within is None else within
+        part = slice(e - a, g - a), slice(f - b, h - b)
+        target = self.layer.data[plane_slices(plane)][e:g, f:h]
+        np.copyto(target, values[part], where=where[part])
 
     def refresh(self) -> None:
         """Redraw the layer."""
@@ -227,16 +253,10 @@ def _axes(plane: Plane) -> tuple[bool, ...]:
     return tuple(n is None for n in plane)
 
 
-def _meets(plane: Plane, touched: TouchedPlanes) -> bool:
-    """Return True if a plane has pixels in common with others: it is one of them, or crosses one.
-
-    Planes with the same axes are compared by hash: of hundreds of them each is asked about.
-    """
-    axes = _axes(plane)
-    return any(
-        plane in planes if each == axes else any(_intersect(plane, other) for other in planes)
-        for each, planes in touched.items()
-    )
+def _shared(boxes: NDArray[np.intp], box: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the parts of boxes (N, 4) that lie in a box; those without a pixel are left out."""
+    shared = np.hstack([np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])])
+    return shared[(shared[:, :2] < shared[:, 2:]).all(axis=1)]
 
 
 def _intersect(plane: Plane, other: Plane) -> bool:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
 from napari_segany.plugin.prompt.journal_store import LIKE
+from napari_segany.plugin.shared.controls import column
 from napari_segany.session.journal import SavedSession
 
 
@@ -27,12 +28,13 @@ class RestorePicker(QWidget):
         # Not in the message line, where the next message would replace it.
         self.notice = QLabel("The last session on this image ended without being closed.")
         self.notice.setWordWrap(True)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self.notice, 0, 0, 1, 2)
-        grid.addWidget(self.button, 1, 0)
-        grid.addWidget(self.choice, 1, 1)
-        grid.setColumnStretch(1, 1)
+        # One below the other: beside the button a narrow dock has no room for the text.
+        self.state = QLabel("")
+        self.state.setWordWrap(True)
+        self.choice.currentIndexChanged.connect(self._show_state)
+        layout = column(self.notice, self.choice, self.state, self.button)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
         self._sessions: list[SavedSession] = []
         self._fill()
 
@@ -48,18 +50,30 @@ class RestorePicker(QWidget):
             self._sessions = list(sessions)
             self._fill()
 
+    def _show_state(self) -> None:
+        chosen = self.chosen
+        self.state.setText("" if chosen is None else describe_state(chosen))
+        self.state.setVisible(bool(self.state.text()))
+
     def _fill(self) -> None:
         self.choice.clear()
         self.choice.addItems([describe_session(each) for each in self._sessions])
         for part in (self.button, self.choice):
             part.setVisible(bool(self._sessions))
+        self._show_state()
         self.notice.setVisible(bool(self._sessions) and not self._sessions[0].closed)
 
 
 def describe_session(saved: SavedSession) -> str:
-    """Return a line about a session: its time, its number of objects, its state."""
+    """Return a line about a session that a narrow dock has room for: its time and its objects."""
     count = saved.count
-    text = f"{saved.begun:%Y-%m-%d %H:%M}, {count} object{'s' if count != 1 else ''}"
-    text = f"{text}, its end is damaged" if saved.damage else text
-    # The session ended before the pixels of the image were known.
-    return f"{text}, an image of this name" if saved.path.parent.name.startswith(LIKE) else text
+    return f"{saved.begun:%Y-%m-%d %H:%M}, {count} object{'s' if count != 1 else ''}"
+
+
+def describe_state(saved: SavedSession) -> str:
+    """Return what is not as usual with a session; empty if all is."""
+    states = ["Its end is damaged; what comes before is restored."] if saved.damage else []
+    if saved.path.parent.name.startswith(LIKE):
+        # The session ended before the pixels of the image were known.
+        states.append("It is of an image of this name, maybe another one.")
+    return " ".join(states)

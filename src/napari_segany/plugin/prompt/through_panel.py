@@ -182,6 +182,10 @@ def describe(through: ThroughPlanes) -> str:
     text += f": on {len(through.answers)} of {through.count} planes"
     doubtful = len(through.doubtful)
     text += f", {doubtful} of them doubtful" if doubtful else ""
+    failed = [through.planes.number(e.plane) for e in through.without_mask if e.whole == whole]
+    if failed:
+        where = f"s {', '.join(map(str, failed))}" if len(failed) > 1 else f" {failed[0]}"
+        text += f"; prompts on plane{where} give no mask, what is found there stays"
     if through.running:
         return f"{text}; following {'them' if many else 'it'} ..."
     if not through.is_current:

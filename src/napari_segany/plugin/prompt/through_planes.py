@@ -16,12 +16,14 @@ from napari_segany.plugin.prompt.propagation_job import PropagationJob
 from napari_segany.propagation import default_params
 from napari_segany.session.prompt_updates import ObjectPrompts, PartMask
 from napari_segany.session.session import Session
-from napari_segany.session.state import object_center
+from napari_segany.session.state import SegmentedObject, box_center, object_center
 from napari_segany.session.through_planes import (
     GivenMasks,
     PlaneAxis,
     PropagationRequest,
     axes_of,
+    is_there,
+    parts_without_mask,
     planes_of,
     prompted_masks,
     prompted_planes,
@@ -138,9 +140,8 @@ class ThroughPlanes:
 
     def _is_current(self, whole: int, given: Mapping[int, GivenMasks]) -> bool:
         request = self.found.request_of(whole)
-        if request is None or self._is_outdated(request):
-            return False
-        return self.found.answers_to(whole, given.get(whole))
+        current = request is not None and not self._is_outdated(request)
+        return current and self.found.answers_to(whole, given.get(whole))
 
     def _is_outdated(self, request: PropagationRequest) -> bool:
         """Return True if a request is about another model, or other pixels."""
@@ -169,6 +170,13 @@ class ThroughPlanes:
         if planes is None or whole is None:
             return frozenset()
         return prompted_planes(self.sync.open_session(), planes).get(whole, frozenset())
+
+    @property
+    def without_mask(self) -> list[SegmentedObject]:
+        """Corrections of followed objects that give no mask; what was found there stays."""
+        planes, wholes = self.planes, self.wholes
+        failed = [] if planes is None else parts_without_mask(self.sync.open_session(), planes)
+        return [each for each in failed if each.whole in wholes]
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -234,22 +242,21 @@ class ThroughPlanes:
         wanted = {leader, *self.wholes} & there.keys() if self.only_active else there.keys()
         if not wanted <= masks.keys():
             raise InputError("The object is not segmented yet; press G, and then again here.")
-        if not _is_there(masks[leader]):
+        if not is_there(masks[leader]):
             raise InputError("The object has no mask on a plane; click on it first.")
         self._session, self._planes = session, planes
         # Objects that are committed stay in the list, for undo may open them again.
         new = [each for each in sorted(wanted) if each not in self._followed]
-        self._followed += tuple(each for each in new if _is_there(masks[each]))
+        self._followed += tuple(each for each in new if is_there(masks[each]))
         self._submit()
 
     def _submit(self) -> None:
         """Follow the objects in the background."""
         session, planes = self.sync.open_session(), self._planes
         assert planes is not None
-        given = {whole: each for whole, each in self.given.items() if _is_there(each)}
-        spacing = None
-        if not self.params.predict_motion:
-            spacing = plane_step(self.sync.view, planes.axis, planes.through)
+        given = {whole: each for whole, each in self.given.items() if is_there(each)}
+        motion = self.params.predict_motion
+        spacing = None if motion else plane_step(self.sync.view, planes.axis, planes.through)
         usable = [
             whole
             for whole in given
@@ -273,7 +280,7 @@ class ThroughPlanes:
         given, asked = self.given, self.job.asked
         if not live or asked is None or len(given) < len(self.wholes):
             return
-        there = {whole: each for whole, each in given.items() if _is_there(each)}
+        there = {whole: each for whole, each in given.items() if is_there(each)}
         known = all(asked.is_about(whole, each) for whole, each in there.items())
         if there and (not known or self._is_outdated(asked)):
             self._submit()
@@ -303,20 +310,16 @@ class ThroughPlanes:
             raise InputError("Press Through planes first.")
         # On a plane on which it was not found, the place where it was found last.
         near = min(self.answers, key=lambda known: abs(known - number), default=None)
-        answer = None if near is None else self.answers[near]
-        if answer is not None and answer.mask.area[0]:
-            a, b, c, d = answer.mask.boxes[0].tolist()
-            center = (a + c) / 2, (b + d) / 2
-        else:
-            center = object_center(session.state.parts(whole)[0])
+        center = object_center(session.state.parts(whole)[0])
+        if near is not None and (mask := self.answers[near].mask).area[0]:
+            center = box_center(mask.boxes[0])
         show_plane(self.sync.viewer, self.sync.view, planes.plane(number), center, centre=False)
 
     @property
     def doubtful(self) -> list[int]:
         """Planes on which the shown object is doubtful, the least confident first."""
-        below, answers = self.params.doubtful, self.answers
-        ranked = sorted((answer.confidence, number) for number, answer in answers.items())
-        return [number for confidence, number in ranked if confidence < below]
+        ranked = sorted((answer.confidence, number) for number, answer in self.answers.items())
+        return [number for confidence, number in ranked if confidence < self.params.doubtful]
 
     @property
     def is_any_to_check(self) -> bool:
@@ -366,7 +369,8 @@ class ThroughPlanes:
         if planes is None or whole is None or self.sync.mode != "one":
             return wanted, {}
         result, wholes = dict(wanted), dict[int, int]()
-        answers, taken = self.answers, set(self.prompted)
+        answers, parts = self.answers, self.sync.open_session().state.parts(whole)
+        taken = {planes.number(part.plane) for part in parts}
         for name, (plane, prompt) in wanted.items():
             number = planes.number(plane)
             if name > 0 or number is None or number in taken:
@@ -394,7 +398,3 @@ class ThroughPlanes:
         if not all(self._is_current(whole, given) for whole in chosen if whole in self.found):
             raise InputError("The prompts have changed; press Through planes again.")
         return [part for part in self.propagated() if part[0] in chosen]
-
-
-def _is_there(given: GivenMasks) -> bool:
-    return any(mask is not None for mask in given.values())

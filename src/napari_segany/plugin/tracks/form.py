@@ -41,7 +41,7 @@ MOVIE = 3
 
 
 class RestoreRow(QWidget):
-    """Button and choice of earlier corrections, the latest first; hidden if there is none.
+    """Choice of earlier corrections, the latest first, and a button; hidden if there is none.
 
     Parameters
     ----------
@@ -53,7 +53,11 @@ class RestoreRow(QWidget):
         super().__init__()
         self.choice = with_tip(QComboBox(), "Start of the correction, and its number of steps")
         narrow(self.choice)
-        layout = row(start, self.choice, wide=self.choice)
+        # One below the other: beside the button a narrow dock has no room for the text.
+        self.state = QLabel("")
+        self.state.setWordWrap(True)
+        self.choice.currentIndexChanged.connect(self._show_state)
+        layout = column(self.choice, self.state, start)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
         self._saved: list[SavedTracks] = []
@@ -71,16 +75,26 @@ class RestoreRow(QWidget):
             self._saved = list(saved)
             self.choice.clear()
             self.choice.addItems([_described(each) for each in saved])
+            self._show_state()
         self.setVisible(bool(self._saved))
+
+    def _show_state(self) -> None:
+        chosen = self.chosen
+        self.state.setText("" if chosen is None else _state(chosen))
+        self.state.setVisible(bool(self.state.text()))
 
 
 def _described(saved: SavedTracks) -> str:
-    """Return a line about a correction: its time, its number of steps, its state."""
+    """Return a line about a correction that a narrow dock has room for: its time and its steps."""
     count = len(saved.events)
-    text = f"{saved.begun:%Y-%m-%d %H:%M}, {count} step{'s' if count != 1 else ''}"
+    return f"{saved.begun:%Y-%m-%d %H:%M}, {count} step{'s' if count != 1 else ''}"
+
+
+def _state(saved: SavedTracks) -> str:
+    """Return what is not as usual with a correction; empty if all is."""
     if saved.damage:
-        return f"{text}, its end is damaged"
-    return text if saved.closed else f"{text}, not closed"
+        return "Its end is damaged; what comes before is restored."
+    return "" if saved.closed else "It was not closed."
 
 
 class TracksForm:
@@ -228,4 +242,5 @@ class TracksForm:
                 first, last = table.spans[track]
                 parts.append(f"{track} (frames {first} to {last})")
             self.selection.setText(f"Selected: {', '.join(parts)}")
+        self.tools.show_selected(0 if table is None else len(selected))
         self.table.show_track(selected[0] if selected else None)

@@ -27,6 +27,15 @@ TOOLS = {
 }
 """Text and tip of each button, by the method of the dock."""
 
+LEAST_SELECTED = {
+    **dict.fromkeys(("join", "swap", "divide", "merge"), 2),
+    **dict.fromkeys(("cut", "undivide", "split", "fill", "delete_object", "delete_track"), 1),
+}
+"""Tracks that must be selected at least, by the method of the dock."""
+
+PAIRS = ("join", "swap")
+"""Methods for which no more than two may be selected."""
+
 ROWS = (
     ("join", "cut", "swap"),
     ("divide", "undivide"),
@@ -57,7 +66,27 @@ class ToolBar(QWidget):
         for name, (text, tip) in TOOLS.items():
             key = next(key for key, method in KEYS.items() if method == name)
             self.buttons[name] = button(text, acts(name), f"{tip} (key {key})")
+        self._tips = {name: made.toolTip() for name, made in self.buttons.items()}
+        self.show_selected(0)
         layout = column(*(row(*(self.buttons[name] for name in names)) for names in ROWS))
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         self.setLayout(layout)
+
+    def show_selected(self, count: int) -> None:
+        """Enable what is possible with so many selected tracks; tooltips say what is missing."""
+        for name, least in LEAST_SELECTED.items():
+            reason = _reason(count, least)
+            if name in PAIRS and count > least:
+                reason = f"Select two tracks only; {count} are selected."
+            self.buttons[name].setEnabled(not reason)
+            self.buttons[name].setToolTip(f"{self._tips[name]}\n{reason}".strip())
+
+
+def _reason(count: int, least: int) -> str:
+    """Return what to select before a correction is possible; empty if it is."""
+    if count >= least:
+        return ""
+    if least == 1:
+        return "Select a track first: click on its object."
+    return "Select two tracks first: click on an object, and Shift+click on another."
