@@ -1,4 +1,4 @@
-"""Labels layers as files: the label image, and a table with measurements of its objects."""
+"""Labels layers as files: the label image, and tables with measurements of its objects."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,11 +11,14 @@ from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.measure import Columns, measure_plane
 from napari_segany.errors import InputError
 from napari_segany.io.pixel_size import PixelSize
+from napari_segany.linking.object_table import NumberedPlane, measure_objects
 from napari_segany.plugin.layers.reader_writer import (
     PlacedLabels,
     feature_columns,
     may_replace,
+    planes_table_of,
     table_of,
+    write_table,
 )
 
 
@@ -45,27 +48,43 @@ def save_measured(
     -------
     list of Path
         Label image and table. The table has the columns of ``napari-segany segment`` and the
-        layer's features. An object that lies in several planes has a row for each of them.
+        layer's features. If an object lies in several planes they are the columns of
+        ``segment --link z``, and a second table has a row for each object and plane.
 
     Raises
     ------
     InputError
-        If image and labels differ in shape, the name cannot be used, or the table would replace
+        If image and labels differ in shape, the name cannot be used, or a table would replace
         one with other columns. Nothing is written then.
     """
     placed = PlacedLabels.of(data, settings)
     labels, shape = placed.data, tuple(placed.data.shape)
     if image is not None and tuple(image.shape) != shape:
         raise InputError(f"The labels have the shape {shape}, the image has {tuple(image.shape)}.")
-    columns = measure_stack(labels, placed.known_axes, placed.pixel_size, image, channels)
-    columns = _with_features(columns, feature_columns(placed.features))
-    table = table_of(Path(path))
-    if not may_replace(table, columns):
-        raise InputError(
-            f"{table.name} is there already with other columns, which would be lost. Choose "
-            "another name."
-        )
-    return placed.save(path, columns)
+    stack = labels, placed.known_axes, placed.pixel_size, image, channels
+    by_plane = measure_stack(*stack)
+    through = len(np.unique(by_plane["label"])) < len(by_plane["label"])
+    columns = measure_volumes(by_plane, *stack) if through else by_plane
+    # What a feature says of one plane is no property of an object that goes through several.
+    features = feature_columns(placed.features)
+    known = {n: values for n, values in features.items() if n == "label" or n not in by_plane}
+    columns = _with_features(columns, known)
+    tables = {table_of(Path(path)): columns}
+    if through:
+        by_plane = {"label": by_plane.pop("label"), **by_plane}
+        tables[planes_table_of(Path(path))] = by_plane
+    for table, new in tables.items():
+        if not may_replace(table, new):
+            raise InputError(
+                f"{table.name} is there already with other columns, which would be lost. Choose "
+                "another name."
+            )
+    written = placed.save(path, columns)
+    if through:
+        planes = planes_table_of(written[0])
+        write_table(by_plane, planes)
+        written.append(planes)
+    return written
 
 
 def measure_stack(
@@ -98,6 +117,60 @@ def measure_stack(
     """
     parts = list(_measured_planes(labels, axes, pixel_size, image, channels))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def measure_volumes(
+    by_plane: Columns,
+    labels: Any,
+    axes: str,
+    pixel_size: PixelSize,
+    image: ImageSource | None = None,
+    channels: Sequence[int] = (0,),
+) -> Columns:
+    """Measure objects that go through planes, along the last axis of planes.
+
+    Parameters
+    ----------
+    by_plane : dict of str to ndarray
+        The objects of all planes, from :func:`measure_stack`.
+    labels, axes, pixel_size, image, channels
+        As for that.
+
+    Returns
+    -------
+    dict of str to ndarray
+        One entry for each object and index along the axes before in each column: these indices,
+        ``first_plane``, ``last_plane``, and as in
+        :meth:`napari_segany.linking.object_table.ObjectMeasurer.columns`.
+    """
+    along, others = axes[len(axes) - 3], axes[: len(axes) - 3]
+    parts = []
+    for place in np.ndindex(labels.shape[:-3]):
+        here = np.ones(len(by_plane["label"]), bool)
+        for axis, n in zip(others, place, strict=True):
+            here &= by_plane[axis] == n
+        ids, at = np.unique(by_plane["label"][here], return_inverse=True)
+        if not len(ids):
+            continue
+        planes = by_plane[along][here].astype(np.int64)
+        first, last = np.full(len(ids), planes.max()), np.zeros(len(ids), np.int64)
+        np.minimum.at(first, at, planes)
+        np.maximum.at(last, at, planes)
+        numbered = _numbered_planes(labels, place, image, np.unique(planes).tolist())
+        measured = measure_objects(ids, numbered, pixel_size, along, channels)
+        there = {axis: np.full(len(ids), n) for axis, n in zip(others, place, strict=True)}
+        known = {"label": ids, **there, "first_plane": first, "last_plane": last}
+        parts.append(known | measured)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _numbered_planes(
+    labels: Any, place: tuple[int, ...], image: ImageSource | None, numbers: Sequence[int]
+) -> Iterator[NumberedPlane]:
+    for number in numbers:
+        plane: Plane = (*place, number, None, None)
+        pixels = np.asarray(labels[(*place, number)])
+        yield number, pixels, None if image is None else image.read(plane)
 
 
 def _measured_planes(

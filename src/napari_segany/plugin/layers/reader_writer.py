@@ -227,7 +227,7 @@ class PlacedLabels:
         if not may_replace(table, columns):
             left_out.append(f"features, because {table.name} is there already with other columns")
         elif len(columns) > 1:
-            _write_table(columns, table)
+            write_table(columns, table)
             written.append(table)
         if left_out:
             name = written[0].name
@@ -254,6 +254,11 @@ def table_of(labels: Path) -> Path:
     return labels.with_name(f"{image_name(labels)}{TABLES['csv'][0]}")
 
 
+def planes_table_of(labels: Path) -> Path:
+    """Return the table of the objects of each plane beside a label image."""
+    return labels.with_name(f"{image_name(labels)}_planes.csv")
+
+
 def feature_columns(features: Any) -> dict[str, Any]:
     """Return a layer's features as columns of the table beside its file, "label" first."""
     # In a table without that column the row's number is the label.
@@ -271,7 +276,8 @@ def may_replace(table: Path, columns: Collection[str]) -> bool:
     return there[:1] == ["label"] and set(there) <= set(columns)
 
 
-def _write_table(columns: dict[str, Any], path: Path) -> None:
+def write_table(columns: dict[str, Any], path: Path) -> None:
+    """Write columns as CSV; the file is there when it is complete."""
     table = CsvTable()
     table.add(columns)
     with writing(path) as temporary:
