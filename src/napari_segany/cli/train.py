@@ -122,8 +122,10 @@ def run(args: argparse.Namespace) -> int:
             yield lambda done, total: _print_json(stage=name, done=done, total=total)
         else:
             with progress_bar(name, args.quiet) as bar:
-                yield bar if bar is not None or args.quiet else TimedLines(
-                    name, say, most=60 * options.minutes
+                yield (
+                    bar
+                    if bar is not None or args.quiet
+                    else TimedLines(name, say, most=60 * options.minutes)
                 )
 
     trained = train_finder(

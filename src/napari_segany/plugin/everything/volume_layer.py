@@ -158,7 +158,7 @@ class VolumeLayer:
         if missing:
             raise InputError(
                 f"{missing} of {len(planes)} planes were not searched yet; tick 'whole stack' and "
-                "find everything."
+                "find everything. Or take objects from 'maps of the volume', which need no search."
             )
         recipe = replace(found.make_recipe(), link=link)
         kept = [found.kept_masks(plane) for plane in planes]
@@ -202,7 +202,8 @@ class VolumeLayer:
 
         for plane in list(self.remaining):
             self._find_plane(found, plane, model, recipe.params, maps, finish)
-        self.controller.status.emit("Looking at planes ...")
+        if self.remaining:
+            self.controller.status.emit(f"Looking at {len(self.remaining)} planes ...")
         finish()
 
     def _find_plane(
@@ -285,8 +286,8 @@ class VolumeLayer:
     def _say_kept(self) -> None:
         name = self.layer.name
         self.controller.status.emit(
-            f"'{name}' was corrected, so it stays as it is. Make volume uses these bounds in another "
-            "layer.",
+            f"'{name}' was corrected, so it stays as it is. Make volume uses these bounds, in "
+            "another layer.",
             "warning",
         )
 

@@ -351,6 +351,8 @@ FIGURES_HELP = (
 def describe_result(result: TrainingResult) -> str:
     """Return the result of a training in a sentence or two."""
     learned = f"Trained on {result.objects} objects of {result.images} images."
+    if result.ended_by_time:
+        learned += " Time ended it; more minutes may help."
     if result.before is None or result.after is None:
         return f"{learned} Too few to hold some back: look at new proposals before you rely on it."
     what = "whole images" if result.held_back == "planes" else "quarters of images"

@@ -345,7 +345,8 @@ class ThroughPlanes:
         self.go_to(number)
         where, seen = f"Object {whole}, plane {number}", self.answers.get(number)
         end = f"Object {whole} ends before plane {number}. Click on it if it is there."
-        self._tell(f"{where}: confidence {seen.confidence:.2f}." if seen else end)
+        how = "Correct it by a prompt, or press O if it is not here."
+        self._tell(f"{where}: confidence {seen.confidence:.2f}. {how}" if seen else end)
         return number
 
     # Prompts and commits --------------------------------------------------------------------
