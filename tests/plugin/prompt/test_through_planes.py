@@ -222,7 +222,7 @@ def test_the_plane_behind_an_end_is_shown_where_the_object_was(
     while through.next_doubtful() != sure:
         pass
     said = f"Object 1, plane {sure}: confidence {through.answers[sure].confidence:.2f}."
-    assert told[-1] == f"{said} Correct it by a prompt, or press O if it is not here."
+    assert told[-1] == f"{said} Correct it or press Not here."
     while (number := through.next_doubtful()) not in ends:
         pass
     # Said not to be there, it is no longer proposed.

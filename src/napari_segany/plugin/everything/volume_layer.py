@@ -145,7 +145,7 @@ class VolumeLayer:
 
     @property
     def is_of_image(self) -> bool:
-        """Whether the layer is in the viewer, and holds objects of the image in work."""
+        """True if the layer is in the viewer, and holds objects of the image in work."""
         return self._is_shown and self._view is self.controller.view
 
     @property
