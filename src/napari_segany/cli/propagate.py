@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,10 @@ from napari_segany.io.safe_names import shown
 if TYPE_CHECKING:
     from napari_segany.cli.prompt_requests import SourcedPrompt
     from napari_segany.core.planes import StackLayout
-    from napari_segany.io.pixel_size import PixelSize
+    from napari_segany.io.opened_image import OpenedImage
+    from napari_segany.linking.object_table import NumberedPlane
     from napari_segany.linking.propagation.result import Given, Propagation
+    from napari_segany.propagation import StackPlanes
 
 EXAMPLES = """\
 examples:
@@ -33,8 +36,8 @@ examples:
 All points together are one object; each box is one. An object is followed in both directions, until
 it ends. --masks takes a label image of the stack's shape with objects on some planes: these are
 kept as they are, each id is followed to the planes before, between and after them. OUT receives
-NAME_propagated_labels.ome.tif, NAME_propagated_table.csv (one row for each object and plane) and
-NAME_propagated.json.
+NAME_propagated_labels.ome.tif, NAME_propagated_table.csv (one row for each object),
+NAME_propagated_planes.csv (one row for each object and plane) and NAME_propagated.json.
 """
 
 FORMAT = 1
@@ -146,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
             "propagation": vars(params),
             **model_record(recipe),
         }
-        _save(paths, found, layout, stack, image.pixel_size, image.name, record)
+        _save(paths, found, layout, stack, image, record)
     _report(args, found, params.doubtful, time.monotonic() - started)
     return 0
 
@@ -198,7 +201,12 @@ def _free_paths(args: argparse.Namespace, name: str) -> dict[str, Path]:
     """Return the paths of the results, the record last; InputError if one is there already."""
     from napari_segany.io.atomic import check_name
 
-    endings = {"labels": "_labels.ome.tif", "table": "_table.csv", "record": ".json"}
+    endings = {
+        "labels": "_labels.ome.tif",
+        "table": "_table.csv",
+        "planes": "_planes.csv",
+        "record": ".json",
+    }
     paths = {kind: args.output / f"{name}_propagated{ending}" for kind, ending in endings.items()}
     for path in paths.values():
         check_name(path)
@@ -237,12 +245,11 @@ def _save(
     paths: dict[str, Path],
     found: "Propagation",
     layout: "StackLayout",
-    stack: Any,
-    pixel_size: "PixelSize",
-    name: str,
+    stack: "StackPlanes",
+    image: "OpenedImage",
     record: dict[str, Any],
 ) -> None:
-    """Write labels, table and record; planes of other places along other axes are empty."""
+    """Write labels, tables and record; planes of other places along other axes are empty."""
     from contextlib import ExitStack, closing
 
     import numpy as np
@@ -250,21 +257,35 @@ def _save(
     from napari_segany.io.atomic import writing
     from napari_segany.io.table import CsvTable
     from napari_segany.io.write_tiff import LabelStack
+    from napari_segany.linking.object_table import measure_objects
 
     ours = {stack.index(plane): plane for plane in stack.planes}
     empty = np.zeros(layout.labels_shape[-2:], np.int32)
     with ExitStack() as together:
         labels = together.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
-        for index in layout.indices():
-            labels.add(found.paint_plane(ours[index]) if index in ours else empty)
-        table = together.enter_context(closing(CsvTable()))
-        table.add(found.table())
+
+        def painted() -> Iterator["NumberedPlane"]:
+            for index in layout.indices():
+                plane = found.paint_plane(ours[index]) if index in ours else empty
+                labels.add(plane)
+                if plane.any():
+                    yield ours[index], plane, layout.plane(image.data, index)
+
+        objects = dict(found.object_table())
+        # Sizes are those in the labels, in which objects share no pixel.
+        del objects["volume"]
+        about = image.pixel_size, record["along"], layout.channels
+        measured = measure_objects(objects["label"], painted(), *about)
+        table, planes = (together.enter_context(closing(CsvTable())) for _ in range(2))
+        table.add(objects | measured)
+        planes.add(found.table())
         # Contexts end last first; the record becomes visible when all else is there.
         temporary = {
             kind: together.enter_context(writing(path)) for kind, path in reversed(paths.items())
         }
-        labels.save(temporary["labels"], pixel_size, name)
+        labels.save(temporary["labels"], image.pixel_size, image.name)
         table.save(temporary["table"])
+        planes.save(temporary["planes"])
         temporary["record"].write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 LINES_EVERY = 30.0
 """Seconds between two lines of progress."""
@@ -20,11 +21,14 @@ class TimedLines:
         Prints a line.
     clock : callable
         The time in seconds.
+    most : float
+        Seconds that the stage takes at most, because it is ended then.
     """
 
     name: str
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
+    most: float = inf
     _began: float = field(init=False)
     _said: float = field(init=False)
     _before: int | None = field(init=False, default=None)
@@ -49,4 +53,5 @@ class TimedLines:
         made = done - (self._before or 0)
         if done >= total or made <= 0:
             return ""
-        return f", {seconds((now - self._began) / made * (total - done))} left"
+        left = (now - self._began) / made * (total - done)
+        return f", {seconds(min(left, max(self._began + self.most - now, 0.0)))} left"

@@ -122,7 +122,11 @@ def run(args: argparse.Namespace) -> int:
             yield lambda done, total: _print_json(stage=name, done=done, total=total)
         else:
             with progress_bar(name, args.quiet) as bar:
-                yield bar if bar is not None or args.quiet else TimedLines(name, say)
+                yield (
+                    bar
+                    if bar is not None or args.quiet
+                    else TimedLines(name, say, most=60 * options.minutes)
+                )
 
     trained = train_finder(
         *([each.rgb for each in planes], [each.labels for each in planes], args.output),
@@ -187,9 +191,10 @@ def _say_result(trained: "TrainedFinder", picture: Path | None, say: Callable[[s
     from napari_segany.cli.report import seconds
 
     tuning, file = trained.tuning, trained.file
+    more = " (--minutes gives it more)" if tuning.ended_by == "time" else ""
     say(
         f"{tuning.steps} steps in {seconds(trained.seconds)} in all; learning was ended by "
-        f"{tuning.ended_by}."
+        f"{tuning.ended_by}{more}."
     )
     if trained.before:
         what = "whole planes" if trained.held_back == "planes" else "quarters of planes"

@@ -1,12 +1,56 @@
 """Measurements of the objects of a stack, gathered plane by plane."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.measure import Columns
 from napari_segany.core.units import convert, larger
+
+NumberedPlane = tuple[int, NDArray[np.integer], NDArray[np.generic] | None]
+"""A plane's place along the axis of the planes, its (H, W) labels, and its image or None."""
+
+
+def measure_objects(
+    ids: ArrayLike,
+    planes: Iterable[NumberedPlane],
+    pixel_size: Mapping[str, tuple[float, str]],
+    axis: str,
+    channels: Sequence[int] = (0,),
+) -> Columns:
+    """Measure objects that go through planes; no two planes are in memory at once.
+
+    Parameters
+    ----------
+    ids : array_like of int
+        Ids of the objects, ascending and above 0. Pixels with other ids are no objects.
+    planes : iterable
+        Each plane with its place, its labels and its image, see :data:`NumberedPlane`.
+    pixel_size, axis, channels
+        As for :class:`ObjectMeasurer`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        One entry an object in each column: ``label``, then as in :meth:`ObjectMeasurer.columns`.
+
+    Examples
+    --------
+    >>> labels = np.zeros((3, 4, 5), int)
+    >>> labels[1:, :2, :2] = 7
+    >>> found = measure_objects([7], ((n, each, None) for n, each in enumerate(labels)), {}, "Z")
+    >>> {name: found[name].tolist() for name in ("label", "planes", "volume", "centroid_plane")}
+    {'label': [7], 'planes': [2], 'volume': [8], 'centroid_plane': [1.5]}
+    """
+    known = np.asarray(ids, np.int64)
+    measurer = ObjectMeasurer(len(known), channels)
+    for number, labels, image in planes:
+        there = (labels > 0) & np.isin(labels, known)
+        numbers = np.where(there, np.searchsorted(known, labels) + 1, 0)
+        measurer.add(number, numbers, image)
+    return {"label": known, **measurer.columns(pixel_size, axis)}
 
 
 class ObjectMeasurer:
@@ -29,7 +73,9 @@ class ObjectMeasurer:
         self._high = np.full((2, count + 1), -1)
         self._intensities: list[_Intensities] = []
 
-    def add(self, number: int, labels: NDArray[np.integer], image: NDArray[np.generic]) -> None:
+    def add(
+        self, number: int, labels: NDArray[np.integer], image: NDArray[np.generic] | None
+    ) -> None:
         """Add a plane.
 
         Parameters
@@ -39,7 +85,8 @@ class ObjectMeasurer:
         labels : ndarray
             (H, W).
         image : ndarray
-            (H, W) or (H, W, C); pixels that are not finite are left out.
+            (H, W) or (H, W, C); pixels that are not finite are left out. Without it no intensity is
+            measured.
         """
         place = np.nonzero(labels)
         found = labels[place]
@@ -51,6 +98,8 @@ class ObjectMeasurer:
             self._sums[1 + k] += np.bincount(found, values, self._count + 1)
             np.minimum.at(self._low[k], found, values)
             np.maximum.at(self._high[k], found, values)
+        if image is None:
+            return
         channels = image[..., None] if image.ndim == 2 else image
         numbers = self._channels if len(self._channels) > 1 else range(channels.shape[-1])
         if not self._intensities:
@@ -68,17 +117,16 @@ class ObjectMeasurer:
             Size and unit of a step along axes; with that of ``axis``, Y and X there is a volume in
             the largest of their units, cubed.
         axis : str
-            The axis of the planes.
+            The axis of the planes. Along "T" there is no volume, but the mean area of the planes
+            in which an object lies, with units if those of Y and X are known.
         """
-        pixels = self._pixels[1:]
+        pixels, planes = self._pixels[1:], self._planes[1:]
         centre = self._sums[:, 1:] / np.maximum(pixels, 1)
-        columns: Columns = {"planes": self._planes[1:], "volume": pixels}
-        sides = [pixel_size[name] for name in (axis, "Y", "X") if name in pixel_size]
-        if len(sides) == 3:
-            unit = larger(larger(sides[0][1], sides[1][1]), sides[2][1])
-            lengths = [convert(size, own, unit) for size, own in sides]
-            if None not in lengths:
-                columns[f"volume_{unit}3"] = pixels * float(np.prod(np.array(lengths, float)))
+        columns: Columns = {"planes": planes}
+        if axis == "T":
+            columns |= _with_units("mean_area", pixels / np.maximum(planes, 1), pixel_size, "YX")
+        else:
+            columns |= _with_units("volume", pixels, pixel_size, (axis, "Y", "X"))
         columns |= {
             f"centroid_{name}": np.where(pixels > 0, values, np.nan)
             for name, values in zip(("plane", "row", "col"), centre, strict=True)
@@ -90,6 +138,24 @@ class ObjectMeasurer:
         for each in self._intensities:
             columns |= each.columns()
         return columns
+
+
+def _with_units(
+    name: str,
+    pixels: NDArray[np.generic],
+    pixel_size: Mapping[str, tuple[float, str]],
+    axes: Sequence[str],
+) -> Columns:
+    """Return numbers of pixels, and the same in the largest unit of some axes if all are known."""
+    columns: Columns = {name: pixels}
+    sides = [pixel_size[axis] for axis in axes if axis in pixel_size]
+    if len(sides) == len(axes):
+        unit = reduce(larger, (own for _, own in sides))
+        lengths = [convert(size, own, unit) for size, own in sides]
+        if None not in lengths:
+            side = float(np.prod(np.array(lengths, float)))
+            columns[f"{name}_{unit}{len(axes)}"] = pixels.astype(np.float64) * side
+    return columns
 
 
 class _Intensities:

@@ -362,6 +362,7 @@ class _Run:
             "objects": sum(each.objects for each in self.planes),
             "held_back": parts.how,
             "steps": tuned.steps,
+            "ended_by": tuned.ended_by,
             "kept_epoch": tuned.best_epoch,
             "seed": self.options.seed,
             "licence": self.options.licence,

@@ -38,6 +38,8 @@ class TrainingResult:
         mSA of the finder that it began with, and of the new one, on what was held back.
     picture : Path or None
         Picture of a held-back part: its labels, found before, found after.
+    ended_by_time : bool
+        True if learning might have gone on with more time.
     """
 
     file: FinderFile
@@ -47,6 +49,7 @@ class TrainingResult:
     before: float | None
     after: float | None
     picture: Path | None
+    ended_by_time: bool = False
 
     @property
     def is_better(self) -> bool | None:
@@ -79,6 +82,7 @@ class TrainingResult:
             before=mean("before"),
             after=mean("after"),
             picture=picture if picture.is_file() else None,
+            ended_by_time=facts.get("ended_by") == "time",
         )
 
 

@@ -30,6 +30,19 @@ def test_the_table_has_a_row_for_each_object_and_plane(found: Propagation) -> No
     assert table["label"].tolist() == sorted(table["label"].tolist())
 
 
+def test_the_table_of_objects_sums_up_their_planes(found: Propagation) -> None:
+    rows, by_plane = found.object_table(), found.table()
+    labels = found.to_labels()
+    assert rows["label"].tolist() == [1, 2]
+    for k, i in enumerate((1, 2)):
+        here = by_plane["label"] == i
+        planes = by_plane["plane"][here]
+        assert (rows["first_plane"][k], rows["last_plane"][k]) == (planes.min(), planes.max())
+        assert (rows["planes"][k], rows["volume"][k]) == (here.sum(), np.sum(labels == i))
+        assert rows["min_confidence"][k] == by_plane["confidence"][here].min()
+        assert rows["mean_confidence"][k] == pytest.approx(by_plane["confidence"][here].mean())
+
+
 def test_planes_to_check_come_with_the_least_confident_first(found: Propagation) -> None:
     every = found.to_check(2.0)
     assert [each[0] for each in every] == sorted(each[0] for each in every)

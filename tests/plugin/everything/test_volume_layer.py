@@ -115,6 +115,43 @@ def test_bounds_are_applied_without_the_model(
     assert np.array_equal(layer.data, before)
 
 
+def test_bounds_do_not_undo_corrections(volume: VolumeLayer, jobs: Any) -> None:
+    said: list[str] = []
+    volume.controller.status.connect(lambda text, _="": said.append(text))
+    volume.make(MAPS, FinderParams())
+    jobs.run()
+    layer = volume.layer
+    assert volume.is_of_image
+    few = LinkParams(**MAPS.to_dict() | {"min_volume": int(layer.features["volume"].max())})
+    # What only changes the display is no correction.
+    layer.selected_label, layer.opacity, layer.visible = 3, 0.4, False
+    layer.visible = True
+    volume.controller.viewer.dims.set_point(0, 3)
+    assert volume.filter(few)
+    jobs.run()
+    assert len(np.unique(layer.data[:])) == 2
+    layer.paint((1, 5, 5), 900)
+    corrected = layer.data[:].copy()
+    assert not volume.filter(MAPS)
+    jobs.run()
+    assert np.array_equal(layer.data[:], corrected)
+    assert "was corrected, so it stays as it is" in said[-1]
+    # The bounds at which it was made leave it alone without a word.
+    said.clear()
+    assert volume.filter(few)
+    assert not said
+    # A correction that comes while objects are chosen stays, too.
+    volume.make(MAPS, FinderParams())
+    jobs.run()
+    layer = volume.layer
+    assert volume.filter(few)
+    layer.paint((1, 5, 5), 900)
+    corrected = layer.data[:].copy()
+    jobs.run()
+    assert np.array_equal(layer.data[:], corrected)
+    assert np.count_nonzero(layer.data[:] == 900)
+
+
 def test_what_was_rejected_does_not_come_back(volume: VolumeLayer, jobs: Any) -> None:
     volume.controller.find(LOOSE, every_plane=True)
     jobs.run()

@@ -52,15 +52,62 @@ def test_the_table_has_measurements_and_features_of_each_object(tmp_path: Path) 
     assert (four["label"], four["area"], four["class"]) == ("4", "20", "debris")
 
 
-def test_an_object_has_a_row_for_each_of_its_planes(tmp_path: Path) -> None:
-    data = labels_in((3, 12, 12), {2: np.s_[1:, 2:5, 2:5], 7: np.s_[2, 8:10, 8:10]})
+def test_objects_through_planes_have_a_row_each_and_one_for_each_plane(tmp_path: Path) -> None:
+    data = labels_in((4, 12, 12), {2: np.s_[1:3, 2:5, 2:5], 7: np.s_[2, 8:10, 8:10]})
+    layer = Labels(
+        data,
+        scale=(2, 0.5, 0.5),
+        units=("um", "um", "um"),
+        features={"index": [2], "predicted_iou": [0.75], "area": [9], "planes": [1]},
+    )
+    image = ArraySource(np.arange(4, dtype=np.uint8)[:, None, None] * np.ones_like(data, np.uint8))
+    written = save_measured(data, settings_of(layer), tmp_path / "a_labels.ome.tif", image)
+    assert [each.name for each in written] == ["a_labels.ome.tif", "a_table.csv", "a_planes.csv"]
+    two, seven = rows_of(written[1])
+    assert "area" not in two
+    names = ("label", "first_plane", "last_plane", "planes", "volume", "volume_um3")
+    assert [two[name] for name in names] == ["2", "1", "2", "2", "18", "9"]
+    assert [seven[name] for name in names] == ["7", "2", "2", "1", "4", "2"]
+    assert (two["centroid_plane"], two["intensity_mean"]) == ("1.5", "1.5")
+    assert [row["predicted_iou"] for row in (two, seven)] == ["0.75", ""]
+    where = [(row["label"], row["plane"], row["Z"], row["area"]) for row in rows_of(written[2])]
+    assert where == [("2", "1", "1", "9"), ("2", "2", "2", "9"), ("7", "2", "2", "4")]
+    # Saved again they replace their own tables, and a table of another kind is kept.
+    assert save_measured(data, settings_of(layer), written[0], image) == written
+    written[2].write_text("label,mine\n1,2\n")
+    before = written[0].read_bytes()
+    with pytest.raises(InputError, match=r"a_planes\.csv is there already"):
+        save_measured(data, settings_of(layer), written[0], image)
+    assert written[0].read_bytes() == before
+
+
+def test_objects_of_one_plane_each_have_one_table(tmp_path: Path) -> None:
+    data = labels_in((3, 12, 12), {2: np.s_[1, 2:5, 2:5], 7: np.s_[2, 8:10, 8:10]})
     layer = Labels(data, features={"index": [2], "predicted_iou": [0.75]})
     _, table = save_measured(data, settings_of(layer), tmp_path / "a_labels.ome.tif")
     rows = rows_of(table)
     where = [(row["label"], row["plane"], row["Z"], row["area"]) for row in rows]
-    assert where == [("2", "1", "1", "9"), ("2", "2", "2", "9"), ("7", "2", "2", "4")]
-    assert [row["predicted_iou"] for row in rows] == ["0.75", "0.75", ""]
+    assert where == [("2", "1", "1", "9"), ("7", "2", "2", "4")]
+    assert [row["predicted_iou"] for row in rows] == ["0.75", ""]
     assert not [name for name in rows[0] if name.startswith("intensity")]
+
+
+def test_volumes_of_a_movie_have_a_row_for_each_time(tmp_path: Path) -> None:
+    boxes = {1: np.s_[:, 1:3, 2:5, 2:5], 4: np.s_[1, 0, 8:10, 8:10]}
+    data = labels_in((2, 3, 12, 12), boxes)
+    layer = Labels(data, axis_labels=("t", "z", "y", "x"))
+    _, table, _ = save_measured(data, settings_of(layer), tmp_path / "a_labels.ome.tif")
+    rows = [[row[n] for n in ("label", "T", "first_plane", "volume")] for row in rows_of(table)]
+    assert rows == [["1", "0", "1", "18"], ["1", "1", "1", "18"], ["4", "1", "0", "4"]]
+
+
+def test_tracks_have_an_area_and_no_volume(tmp_path: Path) -> None:
+    data = labels_in((3, 12, 12), {3: np.s_[:2, 2:5, 2:6]})
+    layer = Labels(data, axis_labels=("t", "y", "x"), scale=(1, 0.5, 0.5), units=("s", "um", "um"))
+    _, table, _ = save_measured(data, settings_of(layer), tmp_path / "a_labels.ome.tif")
+    (row,) = rows_of(table)
+    assert (row["planes"], row["mean_area"], row["mean_area_um2"]) == ("2", "12", "3")
+    assert "volume" not in row
 
 
 def test_channels_are_named_by_their_numbers(tmp_path: Path) -> None:
@@ -99,7 +146,7 @@ def test_lazy_labels_are_read_plane_by_plane(tmp_path: Path) -> None:
     assert set(read) == {(1, 12, 12)}
     with open_image(written[0]) as opened:
         assert np.array_equal(np.asarray(opened.data), data)
-    assert [row["Z"] for row in rows_of(written[1])] == ["1", "2", "3"]
+    assert [row["Z"] for row in rows_of(written[2])] == ["1", "2", "3"]
 
 
 def test_labels_that_are_painted_while_they_are_saved_agree_with_their_table(
@@ -116,13 +163,13 @@ def test_labels_that_are_painted_while_they_are_saved_agree_with_their_table(
             return super().read(plane)
 
     image = Painted(np.zeros((3, 12, 12), np.uint8))
-    path, table = save_measured(
+    path, _, planes = save_measured(
         data, settings_of(Labels(data)), tmp_path / "a_labels.ome.tif", image
     )
     with open_image(path) as opened:
         saved = np.asarray(opened.data)
     found = [(z, i, (saved[z] == i).sum()) for z in range(3) for i in np.unique(saved[z])[1:]]
-    told = [(int(r["Z"]), int(r["label"]), int(r["area"])) for r in rows_of(table)]
+    told = [(int(r["Z"]), int(r["label"]), int(r["area"])) for r in rows_of(planes)]
     assert told == found
     assert (saved[0] != data[0]).any(), "it was painted after it was read"
 

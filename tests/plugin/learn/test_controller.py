@@ -1,6 +1,7 @@
 """The Learn dock's logic in a viewer without a window."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from tests.generators.squares import spots, use_squares
 from napari_segany.errors import InputError
 from napari_segany.plugin.learn import trainings as trainings_module
 from napari_segany.plugin.learn.controller import LearnController
+from napari_segany.plugin.learn.form import describe_result
 from napari_segany.plugin.learn.layers import COLOURS, IMAGE, LABELS
 from napari_segany.plugin.learn.ranking import Ranking
 from napari_segany.plugin.learn.sources import Additions
@@ -320,7 +322,8 @@ def trained(
     opened: Dock, jobs: Any, tiny_model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Dock:
     """A dock in which a training has ended."""
-    facts = {"before": [{"msa": 0.3}], "after": [{"msa": 0.5}], "held_back": "quarters"}
+    facts: dict[str, Any] = {"before": [{"msa": 0.3}], "after": [{"msa": 0.5}]}
+    facts |= {"held_back": "quarters", "ended_by": "time"}
     path = tmp_path / "project" / "finders" / "candidate.safetensors"
     opened.controller.next()
     jobs.run()
@@ -341,6 +344,10 @@ def test_a_result_waits_for_a_decision_also_in_the_next_window(
 ) -> None:
     assert trained.trainings.result is not None
     assert trained.trainings.result.is_better
+    text = describe_result(trained.trainings.result)
+    assert "Time ended it; more minutes may help." in text
+    other = replace(trained.trainings.result, ended_by_time=False)
+    assert "Time" not in describe_result(other)
     with pytest.raises(InputError, match="Keep or discard"):
         trained.trainings.start(1)
     trained.controller.close_project()

@@ -136,8 +136,11 @@ def test_the_next_step_has_the_colour_and_the_only_image_is_chosen(
     widget.add_layer(wait=True)
     assert widget.model is model
     assert coloured() == ["Next image"]
+    # Another plane can be added without opening the section again.
+    assert widget.form.adding.isExpanded()
     widget.next(wait=True)
     until(qtbot, lambda: widget.controller.is_editing)
+    assert not widget.form.adding.isExpanded()
     until(qtbot, lambda: coloured() == ["Mark complete"])
     widget.complete(wait=True)
     assert coloured() == ["Train"]

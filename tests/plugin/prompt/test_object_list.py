@@ -49,6 +49,18 @@ def test_the_latest_object_is_selected_until_another_one_is(shown: ObjectList) -
     assert not any(each.isEnabled() for each in shown.buttons)
 
 
+def test_parts_of_an_object_stand_together_in_the_order_of_planes(shown: ObjectList) -> None:
+    def part(number: int, plane: int, part_of: int | None = None) -> SegmentedObject:
+        return SegmentedObject(number, (plane, None, None), Prompt([(3, 3)], [1]), part_of=part_of)
+
+    parts = [part(1, 10), part(2, 6), part(3, 12, 1), part(4, 9, 1), part(5, 7, 2), part(6, 11, 1)]
+    session: Any = session_of()
+    session.state.objects = {each.id: each for each in parts}
+    shown.model.show_session(session)
+    where = [(each.whole, each.plane[0]) for each in shown.model.rows]
+    assert where == [(1, 9), (1, 10), (1, 11), (1, 12), (2, 6), (2, 7)]
+
+
 def test_several_selected_objects_stay_selected(shown: ObjectList) -> None:
     shown.model.show_session(session_of(*range(5)))
     shown.table.selectAll()

@@ -100,6 +100,10 @@ def test_the_tool_select_opens_committed_objects_and_activates_open_ones(
     assert committed.session.active.id == other
     with pytest.raises(InputError, match="No object"):
         committed.objects.pick((2, 2, 2))
+    # Labels of others have no prompts that could be opened.
+    committed.labels.data_setitem((np.array([2]), np.array([2]), np.array([2])), 41)
+    with pytest.raises(InputError, match="Label 41 was not made by prompts of this session"):
+        committed.objects.pick((2, 2, 2))
 
 
 def test_a_click_with_the_tool_select_adds_no_point_and_a_drag_chooses_nothing(

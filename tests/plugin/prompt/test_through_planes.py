@@ -222,7 +222,8 @@ def test_the_plane_behind_an_end_is_shown_where_the_object_was(
     sure = next(n for n in through.to_check(1) if n not in ends)
     while through.next_doubtful() != sure:
         pass
-    assert told[-1] == f"Object 1, plane {sure}: confidence {through.answers[sure].confidence:.2f}."
+    said = f"Object 1, plane {sure}: confidence {through.answers[sure].confidence:.2f}."
+    assert told[-1] == f"{said} Correct it or press Not here."
     while (number := through.next_doubtful()) not in ends:
         pass
     # Said not to be there, it is no longer proposed.

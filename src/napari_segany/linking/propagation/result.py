@@ -146,6 +146,28 @@ class Propagation:
             columns[name] = np.array(values, np.float64)
         return columns | {"source": np.array([a.source for _, _, a in rows], np.str_)}
 
+    def object_table(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return one row for each object, as columns, in the order of ids.
+
+        They are ``label``, ``first_plane`` and ``last_plane``, ``planes`` (on which it was found),
+        ``volume`` (pixels on these), and ``mean_confidence`` and ``min_confidence`` over these.
+        Objects that were found on no plane are left out.
+        """
+        found = {i: self.objects[i].answers for i in sorted(self.objects)}
+        found = {i: answers for i, answers in found.items() if answers}
+        planes = [np.array(list(answers), np.int64) for answers in found.values()]
+        sizes = [sum(int(a.mask.area[0]) for a in each.values()) for each in found.values()]
+        sure = [np.array([a.confidence for a in each.values()], float) for each in found.values()]
+        return {
+            "label": np.array(list(found), np.int64),
+            "first_plane": np.array([each.min() for each in planes], np.int64),
+            "last_plane": np.array([each.max() for each in planes], np.int64),
+            "planes": np.array([len(each) for each in planes], np.int64),
+            "volume": np.array(sizes, np.int64),
+            "mean_confidence": np.array([each.mean() for each in sure], np.float64),
+            "min_confidence": np.array([each.min() for each in sure], np.float64),
+        }
+
     def changed_since(self, earlier: "Propagation") -> dict[int, tuple[int, ...]]:
         """Return the planes on which each object differs from an earlier result.
 

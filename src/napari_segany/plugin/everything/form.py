@@ -46,6 +46,7 @@ BUTTONS = {
     "Change filters": "Show the masks again and move the sliders; the labels stay",
     "Masks as stack": "Each mask by itself, with overlaps",
     "Make volume": "Objects that have one id through all planes of the stack",
+    "Save volume…": SAVE_TIP,
     "Edges": "An image layer with all outlines",
     "Load…": "Use a recipe's parameters",
     "Undo load": "As before the recipe",
@@ -154,7 +155,9 @@ class EverythingForm(QWidget):
             QCheckBox("link planes into volumes"),
             "Recipes, commands and scripts link planes, too; Make volume switches it on",
         )
-        volumes = panel(column(self.link_box, self.volumes, self.buttons["Make volume"]))
+        self.buttons["Save volume…"].setEnabled(False)
+        make = row(self.buttons["Make volume"], self.buttons["Save volume…"])
+        volumes = panel(column(self.link_box, self.volumes, make))
         more = (
             *("Load…", "Copy as command line", "Undo load", "Copy as Python"),
             *("Save…", "Edges"),

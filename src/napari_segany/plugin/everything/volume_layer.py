@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
+from psygnal import Signal
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane, plane_slices
@@ -27,6 +28,7 @@ from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import Priority
 from napari_segany.plugin.layers.adding import add_layer
+from napari_segany.plugin.layers.edit_watch import EditWatch
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.sparse_array import zeros
@@ -54,7 +56,11 @@ class VolumeLayer:
         The labels that were made last.
     remaining : list of tuple
         Planes whose maps are still to be predicted.
+    shown : Signal
+        Emitted when the layer shows other objects.
     """
+
+    shown = Signal()
 
     def __init__(self, controller: EverythingController) -> None:
         self.controller = controller
@@ -67,6 +73,15 @@ class VolumeLayer:
         self._volume: Volume | None = None
         self._planes: Sequence[Plane] = ()
         self._recipe: Recipe | None = None
+        self._view: LayerView | None = None
+        # A person may correct the objects; bounds would draw them as they were made.
+        self._watch = EditWatch(controller.viewer)
+        self._watch.edited.connect(self._on_edit)
+        self._is_edited = False
+
+    def end(self) -> None:
+        """Leave the layer as it is, and do not watch it any more."""
+        self._watch.end()
 
     def stop(self) -> None:
         """Discard the planes that are still to be looked at."""
@@ -98,6 +113,8 @@ class VolumeLayer:
     def filter(self, link: LinkParams) -> bool:
         """Leave out objects by other bounds, in the background; return False where that is too few.
 
+        Labels that were corrected stay as they are, and a warning says so.
+
         Parameters
         ----------
         link : LinkParams
@@ -108,16 +125,28 @@ class VolumeLayer:
             return False
         if replace(link, **_filters(recipe.link)) != recipe.link:
             return False
+        if link == recipe.link:
+            return True
         shown = self.layer
+        if self._is_edited:
+            self._say_kept()
+            return False
 
         def done(made: Made) -> None:
-            if shown is self.layer:
+            if self._is_edited:
+                self._say_kept()
+            elif shown is self.layer:
                 self._show(shown, made, replace(recipe, link=link))
 
         work = partial(_filtered, volume, link)
         key = ("volume", "filter")
         self.controller.jobs.submit(key, Priority.REQUEST, work, done, self._on_failed)
         return True
+
+    @property
+    def is_of_image(self) -> bool:
+        """True if the layer is in the viewer, and holds objects of the image in work."""
+        return self._is_shown and self._view is self.controller.view
 
     @property
     def _is_shown(self) -> bool:
@@ -129,7 +158,7 @@ class VolumeLayer:
         if missing:
             raise InputError(
                 f"{missing} of {len(planes)} planes were not searched yet; tick 'whole stack' and "
-                "find everything."
+                "find everything. Or take objects from 'maps of the volume', which need no search."
             )
         recipe = replace(found.make_recipe(), link=link)
         kept = [found.kept_masks(plane) for plane in planes]
@@ -173,7 +202,8 @@ class VolumeLayer:
 
         for plane in list(self.remaining):
             self._find_plane(found, plane, model, recipe.params, maps, finish)
-        self.controller.status.emit("Looking at planes ...")
+        if self.remaining:
+            self.controller.status.emit(f"Looking at {len(self.remaining)} planes ...")
         finish()
 
     def _find_plane(
@@ -225,7 +255,7 @@ class VolumeLayer:
         def done(made: Made) -> None:
             if view is not self.controller.view:
                 return
-            self._volume, self._planes = made[0], planes
+            self._volume, self._planes, self._view = made[0], planes, view
             data, name = zeros(view.shape, np.int32), f"{view.name} volume"
             layer = Labels(data, name=name, **view.placement())
             self.layer = add_layer(self.controller.viewer, layer)
@@ -238,14 +268,28 @@ class VolumeLayer:
 
     def _show(self, layer: Any, made: Made, recipe: Recipe) -> None:
         _, left, labels = made
+        self._watch.end()
         for plane, painted in zip(self._planes, labels, strict=True):
             layer.data[plane_slices(plane)] = painted
         table = dict(left.objects())
         layer.features = {"index": table.pop("label"), **table}
         layer.metadata[METADATA] = {"recipe": recipe.to_json()}
         layer.refresh(extent=False)
-        self._recipe = recipe
+        self._recipe, self._is_edited = recipe, False
+        self._watch.begin(layer)
+        self.shown.emit()
         self.controller.status.emit(f"{left.count} objects in {len(labels)} planes.")
+
+    def _on_edit(self) -> None:
+        self._is_edited = True
+
+    def _say_kept(self) -> None:
+        name = self.layer.name
+        self.controller.status.emit(
+            f"'{name}' was corrected, so it stays as it is. Make volume uses these bounds, in "
+            "another layer.",
+            "warning",
+        )
 
     def _on_failed(self, error: Exception) -> None:
         self.controller.status.emit(str(error), "error")

@@ -80,6 +80,7 @@ class EverythingWidget(ImageDock):
         self._reported.connect(self._on_report)
         self._reported.connect(lambda *_: self.controller.follow_search())
         self.controller.changed.connect(self._refresh)
+        self.volume.shown.connect(self._refresh)
         self.reset_choices()
 
     # For the console ------------------------------------------------------------------------
@@ -326,6 +327,7 @@ class EverythingWidget(ImageDock):
 
     def _release(self) -> None:
         self.controller.end()
+        self.volume.end()
         self._presenter.end()
         super()._release()
 
@@ -362,6 +364,7 @@ class EverythingWidget(ImageDock):
             "Change filters": self.filter_again,
             "Save labels…": lambda: self.save_labels(wait=False),
             "Make volume": self.make_volume,
+            "Save volume…": lambda: self.save_labels(wait=False, layer=self.volume.layer),
             "Masks as stack": self.make_mask_stack,
             "Edges": self.find_edges,
             "Load…": self.use_recipe,
@@ -391,4 +394,5 @@ class EverythingWidget(ImageDock):
         super()._on_busy(busy)
 
     def _refresh(self) -> None:
+        self.form.buttons["Save volume…"].setEnabled(self.volume.is_of_image)
         self._presenter.refresh(self.setup_summary)

@@ -215,27 +215,19 @@ class PlacedLabels:
         sized = from_names(sizes, units)
         return cls(data, axes, known, sized, tuple(left_out), layer.features)
 
-    def save(self, path: str | Path, measure: Callable[[], dict[str, Any]]) -> list[Path]:
+    def save(self, path: str | Path, columns: dict[str, Any]) -> list[Path]:
         """Write the labels, and a table beside them if it has more columns than "label".
 
-        A warning names what is left out. An existing table is replaced if the columns have all of
+        A warning names what is left out. An existing table is replaced if ``columns`` has all of
         its columns; otherwise it is kept.
-
-        Parameters
-        ----------
-        path : str or Path
-            The label image.
-        measure : callable
-            Returns the columns of the table, once all planes of the labels are read.
         """
         left_out = list(self.left_out)
         written = [save_labels(self.data, path, self.axes, self.pixel_size)]
-        columns = measure()
         table = table_of(written[0])
         if not may_replace(table, columns):
             left_out.append(f"features, because {table.name} is there already with other columns")
         elif len(columns) > 1:
-            _write_table(columns, table)
+            write_table(columns, table)
             written.append(table)
         if left_out:
             name = written[0].name
@@ -254,12 +246,17 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     of its columns; otherwise it is kept.
     """
     layer = PlacedLabels.of(data, settings)
-    return [str(each) for each in layer.save(path, lambda: feature_columns(layer.features))]
+    return [str(each) for each in layer.save(path, feature_columns(layer.features))]
 
 
 def table_of(labels: Path) -> Path:
     """Return the table beside a label image."""
     return labels.with_name(f"{image_name(labels)}{TABLES['csv'][0]}")
+
+
+def planes_table_of(labels: Path) -> Path:
+    """Return the table of the objects of each plane beside a label image."""
+    return labels.with_name(f"{image_name(labels)}_planes.csv")
 
 
 def feature_columns(features: Any) -> dict[str, Any]:
@@ -279,7 +276,8 @@ def may_replace(table: Path, columns: Collection[str]) -> bool:
     return there[:1] == ["label"] and set(there) <= set(columns)
 
 
-def _write_table(columns: dict[str, Any], path: Path) -> None:
+def write_table(columns: dict[str, Any], path: Path) -> None:
+    """Write columns as CSV; the file is there when it is complete."""
     table = CsvTable()
     table.add(columns)
     with writing(path) as temporary:

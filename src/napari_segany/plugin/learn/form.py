@@ -165,6 +165,7 @@ class LearnForm(QWidget):
         self.finder.jobs = picker.jobs
         self.project_line = _line()
         self._had_images: bool | None = None
+        self._was_editing = False
         self.setup = SetupFold(
             "Open a project",
             panel(
@@ -240,12 +241,13 @@ class LearnForm(QWidget):
         self.hint.setText(NO_PROJECT if folder is None else NO_IMAGES)
         self.hint.setVisible(not has_images)
         if folder is not None and has_images != self._had_images:
-            # Images are added once, usually; a person may open the section again.
-            self._had_images = has_images
-            if has_images:
-                self.adding.collapse()
-            else:
+            # After the first image the section stays open, because others follow: planes of a
+            # stack are added one by one.
+            if not has_images:
                 self.adding.expand()
+            elif self._had_images is None:
+                self.adding.collapse()
+            self._had_images = has_images
         self._fill_images(project)
         self.figures.setText(describe_figures(project) if has_images else "")
         self.figures.setVisible(bool(self.figures.text()))
@@ -285,6 +287,9 @@ class LearnForm(QWidget):
     def show_state(self, project: Project, is_editing: bool, is_training: bool) -> None:
         """Enable what can be done now."""
         b, current = self.buttons, project.current
+        if is_editing and not self._was_editing:
+            self.adding.collapse()
+        self._was_editing = is_editing
         is_done = current in project and project[current].state == "done"
         b["Next image"].setEnabled(bool(project.images))
         set_due(b["Next image"], bool(project.to_do) and (is_done or not is_editing))
@@ -346,6 +351,8 @@ FIGURES_HELP = (
 def describe_result(result: TrainingResult) -> str:
     """Return the result of a training in a sentence or two."""
     learned = f"Trained on {result.objects} objects of {result.images} images."
+    if result.ended_by_time:
+        learned += " Time ended it; more minutes may help."
     if result.before is None or result.after is None:
         return f"{learned} Too few to hold some back: look at new proposals before you rely on it."
     what = "whole images" if result.held_back == "planes" else "quarters of images"

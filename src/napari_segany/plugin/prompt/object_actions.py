@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.transforms import show_plane, zoom_on
-from napari_segany.plugin.prompt.picking import committed_at, open_at
+from napari_segany.plugin.prompt.picking import committed_at, label_at, open_at
 from napari_segany.plugin.prompt.session_host import SessionHost
 from napari_segany.plugin.shared.choices import Choice, Tell
 from napari_segany.session.state import State, object_center
@@ -102,6 +102,11 @@ class ObjectActions:
         elif found := committed_at(session, plane, row, col):
             session.reopen(found.id)
             self._tell(f"Label {found.label} is open again.", (self.undo_choice,))
+        elif label := label_at(session, plane, row, col):
+            raise InputError(
+                f"Label {label} was not made by prompts of this session. Correct it with the brush "
+                "of its layer."
+            )
         else:
             raise InputError("No object of this session is there.")
 

@@ -34,8 +34,11 @@ class ObjectListModel(QAbstractTableModel):
         self._session: Session | None = None
 
     def show_session(self, session: Session | None) -> None:
-        """Show the objects of a session, the latest first."""
+        """Show the objects of a session, the latest first, and parts of one by their planes."""
         rows = [] if session is None else list(session.state.objects.values())[::-1]
+        if any(each.part_of is not None for each in rows):
+            order = {whole: n for n, whole in enumerate(dict.fromkeys(e.whole for e in rows))}
+            rows.sort(key=lambda each: (order[each.whole], [n or 0 for n in each.plane]))
         if rows == self.rows and session is self._session:
             return
         self.beginResetModel()

@@ -45,15 +45,20 @@ def committed_at(session: Session, plane: Plane, row: int, col: int) -> Segmente
 
     Objects of an earlier session and labels painted by hand are none.
     """
+    label = label_at(session, plane, row, col)
+    here = (each for each in session.state.committed if each.label == label and each.plane == plane)
+    return next((e for e in here if e.commit and is_on(e.commit.mask, row, col)), None)
+
+
+def label_at(session: Session, plane: Plane, row: int, col: int) -> int:
+    """Return the label at a pixel of a plane, whoever wrote it; 0 for none."""
     sides = iter((row, col))
     at = [next(sides) if n is None else n for n in plane]
     try:
-        label = int(session.labels.read(tuple(slice(n, n + 1) for n in at)).item())
+        return int(session.labels.read(tuple(slice(n, n + 1) for n in at)).item())
     except InputError:
         # There are no labels before the first commit.
-        return None
-    here = (each for each in session.state.committed if each.label == label and each.plane == plane)
-    return next((e for e in here if e.commit and is_on(e.commit.mask, row, col)), None)
+        return 0
 
 
 def is_on(mask: MaskSet, row: int, col: int) -> bool:

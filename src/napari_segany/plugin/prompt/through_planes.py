@@ -346,9 +346,9 @@ class ThroughPlanes:
         if whole != self.whole:
             session.reopen(next(p.id for p in session.state.parts(whole) if p.commit is None))
         self.go_to(number)
-        where, seen = f"Object {whole}, plane {number}", self.answers.get(number)
+        where, seen = f"Object {whole}, plane {number}: confidence", self.answers.get(number)
         end = f"Object {whole} ends before plane {number}. Click on it if it is there."
-        self._tell(f"{where}: confidence {seen.confidence:.2f}." if seen else end)
+        self._tell(f"{where} {seen.confidence:.2f}. Correct it or press Not here." if seen else end)
         return number
 
     # Prompts and commits --------------------------------------------------------------------

@@ -84,25 +84,30 @@ class ImageDock(ModelDock):
         """The image in work with its channels, None if there is none."""
         raise NotImplementedError
 
-    def save_labels(self, path: str | Path | None = None, wait: bool = True) -> None:
+    def save_labels(
+        self, path: str | Path | None = None, wait: bool = True, layer: Any = None
+    ) -> None:
         """Write the labels of the image, and a table with a row of measurements for each object.
 
-        The table is called as the labels are: ``cells_labels.ome.tif`` and ``cells_table.csv``. An
-        object that lies in several planes has a row for each of them.
+        The table is called as the labels are: ``cells_labels.ome.tif`` and ``cells_table.csv``. If
+        an object lies in several planes, ``cells_planes.csv`` has a row for each of them.
 
         Parameters
         ----------
         path : str or Path, optional
             Target, ``.ome.tif`` or ``.ome.zarr``; without it a file dialog is shown.
         wait : bool
-            Return when both are written.
+            Return when all are written.
+        layer : napari.layers.Labels, optional
+            Labels of the image; by default those that the dock makes of single planes.
 
         Raises
         ------
         InputError
             If there are no labels.
         """
-        save_labels(self, self._labels_layer(), self.image_view, path)
+        labels = self._labels_layer() if layer is None else layer
+        save_labels(self, labels, self.image_view, path)
         if wait:
             self.jobs.wait()
 

@@ -48,8 +48,8 @@ def save_labels(dock: Any, layer: Any, view: LayerView | None, path: str | Path 
     channels = (view.channels if view is not None else None) or (0, 1, 2)
 
     def done(written: list[Path]) -> None:
-        names = " and ".join(each.name for each in written)
-        dock.say(f"Saved {names} in {target.parent}.")
+        *first, last = (each.name for each in written)
+        dock.say(f"Saved {', '.join(first)} and {last} in {target.parent}.")
 
     def failed(error: Exception) -> None:
         dock.say(describe_error(error), "error")
