@@ -54,7 +54,7 @@ class PropagationParams:
             "The search on other planes: the model is asked with the mask of the plane before; "
             "or it recalls the object by its memory of prompted planes and of the latest others, "
             "which only SAM 2.1 and SAM 3 have; or a finder looks at all planes of the volume, and "
-            "the region that fits the prompts is the object.",
+            "the region that fits prompts and mask best takes the object's place.",
             {
                 "prompts": "prompts from plane to plane",
                 "memory": "memory of a video model",
@@ -93,8 +93,8 @@ class PropagationParams:
         default=0.5,
         metadata=number(
             "Least fit",
-            "IoU with the prompted masks that a region must have. Where none has it, the object is "
-            "followed by prompts from plane to plane.",
+            "IoU with the prompted masks that a region must have. Where none has it, the object "
+            "stays as it was followed by prompts.",
             (0, 1),
         ),
     )
