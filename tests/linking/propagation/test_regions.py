@@ -210,6 +210,23 @@ def test_with_an_earlier_result_the_bytes_are_those_of_a_new_one() -> None:
     assert kept.answers.keys() == by_prompts.objects[1].spans[Span(9, None)].answers.keys()
 
 
+def test_what_was_followed_serves_both_methods() -> None:
+    """Regions after prompts, other regions, and prompts again follow nothing twice."""
+    view = Planes(BrightModel(), VOLUME)
+    prompts = {1: {7: box(1, 7)}}
+    by_prompts = propagate_objects(view.model, view, range(16), prompts)
+    seen = len(view.seen)
+    strict = PropagationParams(method="regions", min_fit=0.9, smoothing=0.5)
+    ways: Any = {"find_regions": Known(LABELS).find}
+    filled = propagate_objects(
+        view.model, view, range(16), prompts, strict, earlier=by_prompts, **ways
+    )
+    assert filled.objects[1].ends == ("region", "region")
+    again = propagate_objects(view.model, view, range(16), prompts, earlier=filled)
+    assert again.changed_since(by_prompts) == {}
+    assert len(view.seen) == seen
+
+
 def test_other_methods_look_for_no_regions() -> None:
     regions = Known(LABELS)
     run({1: {7: box(1, 7)}}, regions, PropagationParams())

@@ -53,8 +53,8 @@ class PropagationParams:
             "Method",
             "The search on other planes: the model is asked with the mask of the plane before; "
             "or it recalls the object by its memory of prompted planes and of the latest others, "
-            "which only SAM 2.1 and SAM 3 have; or a finder looks at all planes of the volume, and "
-            "the region that fits prompts and mask best takes the object's place.",
+            "which only SAM 2.1 and SAM 3 have; or a finder looks at all planes, too, and the "
+            "region of the volume that fits an object best takes its place.",
             {
                 "prompts": "prompts from plane to plane",
                 "memory": "memory of a video model",

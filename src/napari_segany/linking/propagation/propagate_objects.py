@@ -9,7 +9,7 @@ from napari_segany.errors import InputError
 from napari_segany.linking.propagation.chains import Chain, OnAnswer, largest_section
 from napari_segany.linking.propagation.conflicts import resolve_conflicts
 from napari_segany.linking.propagation.memory_run import MemoryRun
-from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.params import OF_REGIONS, PropagationParams
 from napari_segany.linking.propagation.prompt_run import PromptRun
 from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.regions import fill_spans, require_regions
@@ -166,8 +166,10 @@ def _same_ends(span: Span, before: Mapping[int, Given], now: Mapping[int, Given]
 def _key(
     span: Span, masks: Mapping[int, MaskSet], params: PropagationParams, spacing: float | None
 ) -> str:
-    # How objects are compared with one another is decided afterwards.
-    settings = {name: value for name, value in asdict(params).items() if name != "max_shared"}
+    # How objects are compared with one another, and regions, are decided afterwards.
+    later = {"max_shared", "method", *OF_REGIONS}
+    settings = {name: value for name, value in asdict(params).items() if name not in later}
+    settings["memory"] = params.method == "memory"
     known = {plane: mask for plane, mask in masks.items() if plane in (span.first, span.last)}
     if params.max_reach and known:
         # How fast a round object tapers off, its largest section tells.
