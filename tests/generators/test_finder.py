@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tests.finders import write_tiny_finder
 from tests.generators.contract import is_same
 from tests.generators.maps import draw_discs, draw_maps, random_quality, separating_quality
+from tests.generators.trees import grow_tree
 
 from napari_segany import MaskSet, SamModel
 from napari_segany.errors import Cancelled, InputError
@@ -23,7 +24,6 @@ from napari_segany.generators.finder import FinderGenerator, layers_for
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.quality import Quality
-from napari_segany.generators.region_tree import grow_tree
 from napari_segany.models import finder as finders
 from napari_segany.models.finder import ObjectMaps
 from napari_segany.models.protocol import Embedding

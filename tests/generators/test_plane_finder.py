@@ -17,7 +17,7 @@ from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.volumes.find_maps import find_maps
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
 from napari_segany.models.plane_gate import describe_plane, make_gate, plane_distance
-from napari_segany.plane_search import _quality
+from napari_segany.plane_search import quality_of_maps
 from napari_segany.segmentation import make_recipe
 from napari_segany.weights import finders
 
@@ -110,7 +110,7 @@ def test_volumes_are_judged_by_the_finder_of_most_planes(tiny_model: SamModel, b
     planes = [find_maps(tiny_model, each, both.trained) for each in (ALIKE, UNLIKE)]
 
     def judged(recipe: Recipe, numbers: list[int]) -> int:
-        found = _quality(recipe, [planes[n] for n in numbers]).to_dict()
+        found = quality_of_maps(recipe.params, [planes[n] for n in numbers]).to_dict()
         return next(n for n in (0, 1) if found == random_quality(n).to_dict())
 
     assert judged(recipe, [1, 1, 0]) == 0

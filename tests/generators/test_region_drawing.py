@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from tests.generators.maps import draw_discs, draw_maps, random_maps
+from tests.generators.trees import grow_tree
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import Cancelled
 from napari_segany.generators import region_drawing
 from napari_segany.generators.region_drawing import RegionDrawer, find_holes
-from napari_segany.generators.region_tree import grow_tree
 
 DISCS = [(30, 30, 18), (30, 62, 17), (75, 50, 20), (70, 100, 14)]
 """Of a plane of 100 x 128; the first two touch."""

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from tests.generators.maps import draw_discs, draw_maps, random_maps
+from tests.generators.trees import grow_tree
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.region_drawing import RegionDrawer
@@ -12,7 +13,7 @@ from napari_segany.generators.region_features import (
     shape_features,
     tree_features,
 )
-from napari_segany.generators.region_tree import SUMS, grow_tree
+from napari_segany.generators.region_tree import SUMS
 from napari_segany.models.finder import CELL
 
 COMPARED = [i for i, name in enumerate(SUMS) if name not in ("cells", "foreground")]

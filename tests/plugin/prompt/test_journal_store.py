@@ -13,7 +13,7 @@ from napari.layers import Image
 from napari_segany import Prompt
 from napari_segany.core.image_source import ArraySource
 from napari_segany.plugin.prompt.controller import PromptController
-from napari_segany.plugin.prompt.restore_picker import describe_session
+from napari_segany.plugin.prompt.restore_picker import describe_session, describe_state
 from napari_segany.session.journal_file import find_journals
 
 PIXELS = np.random.default_rng(0).integers(0, 1000, (40, 50)).astype(np.uint16)
@@ -74,7 +74,8 @@ def test_what_is_done_before_the_image_is_known_survives_a_crash(
     jobs.run()
     (saved,) = again.saved_sessions
     assert not saved.closed
-    assert describe_session(saved).endswith(", 2 objects, an image of this name")
+    assert describe_session(saved).endswith(", 2 objects")
+    assert describe_state(saved) == "It is of an image of this name, maybe another one."
     again.restore(saved)
     assert len(again.session.state.open) == 2
     # What is of another likeness is not offered.
