@@ -1,7 +1,6 @@
 """Regions of a volume that prompts select, for Python, command line and docks alike."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +112,6 @@ class VolumeRegions:
             planes.__getitem__,
             (len(planes), *shape),
             quality_of_maps(wanted, planes).region,
-            repr((self._model.weights.sha256, asdict(wanted), self._limits)),
             smoothing=params.smoothing,
             outline=params.outline,
             should_stop=should_stop,

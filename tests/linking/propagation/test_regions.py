@@ -22,8 +22,6 @@ PARAMS = PropagationParams(method="regions")
 class Known:
     """Regions that are the labels of a volume, number 0 the first id."""
 
-    key = "known"
-
     def __init__(self, labels: NDArray[np.int32]) -> None:
         self.labels = labels
         self.scores = np.full(int(labels.max()), 0.8)

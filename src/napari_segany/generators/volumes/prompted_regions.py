@@ -88,19 +88,12 @@ class PromptedRegions:
         (planes, H, W).
     quality : Perceptron
         The finder's estimate for regions of a plane.
-    key : str
-        Text of all that decides the maps.
     smoothing : float
         Standard deviation in planes over which maps are averaged.
     outline : float
         Foreground probability at which objects end.
     should_stop : callable, optional
         Polled from plane to plane.
-
-    Attributes
-    ----------
-    key : str
-        Text of all that decides the regions.
 
     Raises
     ------
@@ -115,13 +108,11 @@ class PromptedRegions:
         load: LoadMaps,
         shape: tuple[int, int, int],
         quality: Perceptron,
-        key: str,
         *,
         smoothing: float,
         outline: float,
         should_stop: ShouldStop | None = None,
     ) -> None:
-        self.key = repr((key, smoothing, outline))
         maps = SmoothedMaps(load, shape[0], smoothing)
         first = maps.first()
         self._step, side = (1, 1.0) if first is None else (first.step, first.side)

@@ -15,10 +15,6 @@ class RegionSource(Protocol):
     """Nested regions of a volume, numbered from 0."""
 
     @property
-    def key(self) -> str:
-        """Text of all that decides the regions."""
-
-    @property
     def scores(self) -> NDArray[np.float64]:
         """(N,) expected IoU of each region, 0..1."""
 

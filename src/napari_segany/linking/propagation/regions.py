@@ -23,7 +23,6 @@ from napari_segany.linking.propagation.spans import (
     Source,
     Span,
     SpanResult,
-    span_key,
 )
 from napari_segany.linking.propagation.step import Judged
 
@@ -91,9 +90,8 @@ def fill_spans(
             continue
         score, fit = float(regions.scores[numbers[k]]), float(fits[k])
         answers = dict(sorted(_answers(masks, sections, score, fit).items()))
-        key = span_key(span, masks, regions.key, int(numbers[k]))
-        end = _end(span, within, masks, sections)
-        found[i][span] = SpanResult(key, answers, end, objects[i].spans[span])
+        end, followed = _end(span, within, masks, sections), objects[i].spans[span]
+        found[i][span] = SpanResult(followed.key, answers, end, followed)
         if on_answer is not None:
             for plane, answer in answers.items():
                 on_answer(i, plane, answer)

@@ -74,7 +74,7 @@ class SpanResult:
     Attributes
     ----------
     key : str
-        Hash of all that decides the result, beside the images and the model.
+        Hash of all that decides what is followed, beside the images and the model.
     answers : mapping
         The object by plane.
     end : str
