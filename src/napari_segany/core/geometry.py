@@ -69,6 +69,13 @@ class PlaneFrame(Protocol):
         """Return the rows and columns that the plane depends on, of ``cells`` x ``cells``."""
         ...
 
+    def extent(self, cells: int) -> tuple[float, float]:
+        """Return the height and width of the plane in cells, of a frame of ``cells`` x ``cells``.
+
+        The last cells may belong to it in part.
+        """
+        ...
+
     def pixels_of(self, cells: tuple[int, int, int, int], side: int) -> tuple[slice, slice]:
         """Return the rows and columns of pixels that a box of ``side`` cells contributes to."""
         ...
@@ -278,6 +285,14 @@ class Frame:
         """Return the rows and columns that the plane depends on, of ``cells`` x ``cells``."""
         by_row, by_col = self._resizings(cells)
         return int(by_row.last_cell[-1]) + 1, int(by_col.last_cell[-1]) + 1
+
+    def extent(self, cells: int) -> tuple[float, float]:
+        """Return the height and width of the plane in cells, of a frame of ``cells`` x ``cells``.
+
+        The last cells may belong to it in part.
+        """
+        height, width = self.scaled
+        return height * cells / self.side, width * cells / self.side
 
     def _resizings(self, cells: int) -> tuple[_Resizing, _Resizing]:
         by_row, by_col = (

@@ -5,12 +5,14 @@ object lies at another place, and the mean of both maps depends less on it.
 """
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
+from napari_segany.core.plane_flips import TURNED
+from napari_segany.models.finder import FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
 
 MAPS = tuple(each.name for each in fields(ObjectMaps) if each.name != "frame")
@@ -44,7 +46,7 @@ def with_turned_view(
     Cancelled
         If ``should_stop`` returned True.
     """
-    turned = np.ascontiguousarray(pixels[::-1, ::-1])
+    turned = np.ascontiguousarray(TURNED.plane(pixels))
     embedding = model.embed(turned, stages=True, should_stop=should_stop)
     seen = finder.predict_maps(embedding, turned, should_stop=should_stop)
     return mean_maps(maps, turn_maps(seen))
@@ -55,18 +57,7 @@ def turn_maps(maps: ObjectMaps) -> ObjectMaps:
 
     Where a side of the plane is no whole number of cells, values are linear between them.
     """
-    turned = {name: getattr(maps, name) for name in MAPS}
-    for axis, scaled in enumerate(maps.frame.scaled):
-        length = maps.shape[axis]
-        # The middle of cell i lies (i + 0.5) * CELL from one end and as far from the other.
-        places = np.clip(scaled / CELL - 1 - np.arange(length), 0, length - 1)
-        first = np.floor(places).astype(np.int64)
-        second = np.minimum(first + 1, length - 1)
-        part = (places - first).astype(np.float32).reshape((-1, 1) if axis == 0 else (1, -1))
-        turned = {
-            name: np.take(each, first, axis) * (1 - part) + np.take(each, second, axis) * part
-            for name, each in turned.items()
-        }
+    turned: dict[str, Any] = {n: TURNED.cells(getattr(maps, n), maps.frame) for n in MAPS}
     return replace(maps, **turned)
 
 

@@ -250,9 +250,9 @@ class PromptableModel(Protocol):
             Three candidates for each prompt, or the single-mask answer; "auto" gives three to
             prompts of one point without box or mask, which are ambiguous; "both" gives the
             single-mask answer first and then the three.
-        ranking : {"plausible", "predicted_iou"}
+        ranking : {"plausible", "predicted_iou", "decoder"}
             Order of candidates, best first: by predicted IoU, with "plausible" putting those
-            that cover more than half of the plane last.
+            that cover more than half of the plane last. "decoder" leaves them as they come.
         low_res_logits : bool
             True for sets with logits. Without, masks are computed only where they lie. Logits of
             more than a thousand masks are not kept but computed again, to the same bytes, each

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.masks import MaskSet
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.models.tiled_model import without_tiles
@@ -93,6 +94,6 @@ class SearchingModel(Protocol):
 
 def searching_model(model: PromptableModel) -> SearchingModel | None:
     """Return the model if it searches planes itself, whether docks share it or not."""
-    own = without_tiles(model)
+    own = with_views(without_tiles(model), 1)
     own = own.model if isinstance(own, SharedModel) else own
     return own if isinstance(own, SearchingModel) else None

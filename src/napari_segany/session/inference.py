@@ -15,6 +15,7 @@ from napari_segany.core.plane_windows import SourcePlane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
+from napari_segany.models.multi_view import views_of
 from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.tiled_model import with_tiles, without_tiles
@@ -87,7 +88,8 @@ class Predictor:
     source : ImageSource
         The image.
     model : PromptableModel
-        The model; it sees large planes in crops, see :class:`TiledModel`.
+        The model; it sees large planes in crops, see :class:`TiledModel`, and each plane or crop
+        in several views if it is a :class:`MultiViewModel`.
     embeddings : EmbeddingCache
         Embeddings of this image.
     logits : LogitsCache, optional
@@ -96,8 +98,10 @@ class Predictor:
     Attributes
     ----------
     identity : tuple of str
-        Name of the model, sha256 of its weights and precision: all that candidates depend on
-        beside image and prompt.
+        Name of the model, sha256 of its weights, precision, and number of views if there are
+        several: all that candidates depend on beside image and prompt.
+    views : int
+        Views of each plane.
     """
 
     def __init__(
@@ -108,11 +112,13 @@ class Predictor:
         logits: LogitsCache | None = None,
     ) -> None:
         self.source, self.model, self.embeddings = source, with_tiles(model), embeddings
-        self.identity = model.weights.id, model.weights.sha256, model.precision
+        self.views = views_of(model)
+        several = (str(self.views),) if self.views > 1 else ()
+        self.identity = model.weights.id, model.weights.sha256, model.precision, *several
         self.logits = logits or LogitsCache()
 
-    def _key(self, plane: Plane) -> tuple[Plane, str, str]:
-        return plane, self.model.weights.sha256, self.model.precision
+    def _key(self, plane: Plane) -> tuple[Plane, str, str, int]:
+        return plane, self.model.weights.sha256, self.model.precision, self.views
 
     def embedding(self, plane: Plane, should_stop: ShouldStop | None = None) -> Embedding:
         """Return the embedding of a plane; compute it unless it is cached."""

@@ -18,6 +18,7 @@ from napari_segany.core.image_source import DisplayedSource, ImageSource
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.searching import searching_model
 from napari_segany.recipe import machine
@@ -54,13 +55,14 @@ def provenance(session: Session) -> Record:
     own = searching_model(model)
     # The model of the first commit; steps of other models name theirs.
     models = (each.commit.model for _, each in session.steps if each.commit and each.commit.model)
-    name, weights, precision = next(models, session.predictor.identity)
+    name, weights, precision, *views = next(models, session.predictor.identity)
     return {
         "format": FORMAT,
         "napari_segany": version("napari-segany"),
         "model": name,
         "weights_sha256": weights,
         "precision": precision,
+        **({"views": int(views[0])} if views else {}),
         "device_kind": model.device.type,
         **(machine() if own is None else own.machine),
         "image": {
@@ -176,7 +178,8 @@ def replay(
     compositor = LabelCompositor(ArrayTarget(labels))
     if "limits" in record["image"]:
         source = DisplayedSource(source, limits_from_record(record["image"]["limits"]))
-    predictor = Predictor(source, model, EmbeddingCache())
+    seen = with_views(model, record.get("views", 1))
+    predictor = Predictor(source, seen, EmbeddingCache())
     # Pixels that each commit left out when it was made for the first time.
     left_out: dict[tuple[int, int], MaskSet | None] = {}
     opened = iter(objects)
@@ -194,15 +197,23 @@ def replay(
 
 
 def _check_one_model(record: SessionRecord) -> None:
+    views = [str(record["views"])] if "views" in record else []
+    own = [record["weights_sha256"], record["precision"], *views]
     for _, given in record["steps"]:
         model = () if isinstance(given, int) else given["commit"].get("model", ())
-        if model and model[1:] != [record["weights_sha256"], record["precision"]]:
+        if model and model[1:] != own:
             assert not isinstance(given, int)
             raise InputError(
-                f"The session used several models: {record['model']} ({record['precision']}) and, "
-                f"for object {given['id']}, {model[0]} ({model[-1]}). It can be replayed "
-                "only if all objects were segmented with one."
+                f"The session used several models: {_describe([record['model'], *own])} and, for "
+                f"object {given['id']}, {_describe(model)}. It can be replayed only if all "
+                "objects were segmented with one."
             )
+
+
+def _describe(model: Sequence[str]) -> str:
+    """Return name, precision and views of a model, as :attr:`Predictor.identity` has them."""
+    name, _, precision, *views = model
+    return f"{name} ({precision}{f', {views[0]} views' if views else ''})"
 
 
 def _open_object(record: ObjectRecord, source: ImageSource) -> SegmentedObject:

@@ -75,7 +75,7 @@ class CommitRecord(TypedDict):
 
     on_overlap: OnOverlap
     order: Number
-    model: NotRequired[Annotated[list[str], MaxLen(3)]]
+    model: NotRequired[Annotated[list[str], MaxLen(4)]]
     left_out: NotRequired[MaskRecord]
     mask: NotRequired[MaskRecord]
     predicted_iou: NotRequired[Real]

@@ -55,6 +55,7 @@ class SessionRecord(TypedDict):
     model: str
     weights_sha256: str
     precision: Literal["exact", "bfloat16"]
+    views: NotRequired[Annotated[int, Ge(2), Le(4)]]
     device_kind: NotRequired[str]
     torch_version: NotRequired[str]
     instruction_set: NotRequired[str]

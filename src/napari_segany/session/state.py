@@ -28,7 +28,8 @@ class Commit:
     order : int
         Number of the commit; later commits lie over earlier ones.
     model : tuple of str
-        Name, sha256 of the weights and precision of the model; empty if unknown.
+        Name, sha256 of the weights and precision of the model, and its number of views if there
+        are several; empty if unknown.
     left_out : MaskSet or None
         One mask: pixels that were left to other objects. It is set when the object is written for
         the first time, so that redo writes the same pixels; None before.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_segany.core.callbacks import ShouldStop, check
-from napari_segany.core.geometry import Frame
+from napari_segany.core.geometry import Frame, PlaneFrame
 from napari_segany.core.lazy_logits import Logits, RecomputedLogits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt, group_alike
@@ -114,27 +114,55 @@ def _predict_alike(
     logits: _Keep,
 ) -> Generator[MaskSet]:
     def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
-        drawn = draw(low, plane.frame, STABILITY_OFFSET, share_out=share_out)
         kept: Logits | None = low.cpu().numpy() if logits == "kept" else None
         if logits == "later":
             kept = RecomputedLogits(
                 partial(_logits_of, ready, prompts[i], outputs), np.arange(len(low))
             )
-        found = MaskSet.from_crops(
-            plane.frame.shape,
-            drawn.masks,
-            drawn.origins,
-            predicted_iou=iou.cpu().numpy(),
-            stability_score=drawn.stability_score,
-            points=np.tile(prompts[i].first_point, (len(low), 1)),
-            low_res_logits=kept,
-        )
-        # Of both, the single-mask answer stays before the three.
-        first = int(outputs == BOTH)
-        return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
+        found = draw_candidates(low, iou.cpu().numpy(), plane.frame, prompts[i], kept)
+        return ranked(found, ranking, first=int(outputs == BOTH))
 
     local = STABILITY_OFFSET if logits == "none" else None
     return plane.predict_alike(prompts, outputs, finish, local)
+
+
+def draw_candidates(
+    low: Tensor,
+    predicted_iou: NDArray[np.float32],
+    frame: PlaneFrame,
+    prompt: Prompt,
+    logits: Logits | None,
+) -> MaskSet:
+    """Return the candidates of one prompt as masks, in the order of their (k, m, m) logits.
+
+    Parameters
+    ----------
+    low : Tensor
+        (k, m, m) float32.
+    predicted_iou : ndarray
+        (k,) float32.
+    frame : PlaneFrame
+        The place of the plane in the model's frame.
+    prompt : Prompt
+        The prompt.
+    logits : Logits, optional
+        What the set keeps of the logits.
+    """
+    drawn = draw(low, frame, STABILITY_OFFSET, share_out=share_out)
+    return MaskSet.from_crops(
+        frame.shape,
+        drawn.masks,
+        drawn.origins,
+        predicted_iou=predicted_iou,
+        stability_score=drawn.stability_score,
+        points=np.tile(prompt.first_point, (len(low), 1)),
+        low_res_logits=logits,
+    )
+
+
+def ranked(found: MaskSet, ranking: Ranking, first: int) -> MaskSet:
+    """Return candidates best first; of both kinds, the single-mask answer stays ``first``."""
+    return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
 
 
 def _logits_of(

@@ -8,6 +8,7 @@ from psygnal import Signal
 
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import DEFAULT_BYTES, EmbeddingCache
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
@@ -68,7 +69,7 @@ class SessionHost:
     parked : ParkedSessions
         Sessions on other images.
     model : PromptableModel or None
-        The model; see :meth:`set_model`.
+        The model; see :meth:`set_model` and :meth:`set_views`.
     live : bool
         Compute candidates after every change of prompts.
     embeddings_bytes : int
@@ -91,6 +92,8 @@ class SessionHost:
         self.jobs, self.live = jobs, True
         self.parked = ParkedSessions(viewer)
         self.model: PromptableModel | None = None
+        self._given: PromptableModel | None = None
+        self._views = 1
         self.embeddings_bytes = DEFAULT_BYTES
         self._report = report
         self.sync = LayerSync(viewer, jobs, self.refuse)
@@ -115,9 +118,18 @@ class SessionHost:
 
     def set_model(self, model: PromptableModel | None) -> None:
         """Use another model, or none."""
-        self.model = model
+        self._see_in_views(model, self._views)
+
+    def set_views(self, views: int) -> None:
+        """Show each plane to the model in so many views, 1 to 4; open objects are asked again."""
+        self._see_in_views(self._given, views)
+
+    def _see_in_views(self, model: PromptableModel | None, views: int) -> None:
+        if model is not self._given or views != self._views:
+            self._given, self._views = model, views
+            self.model = None if model is None else with_views(model, views)
         if self.sync.session is not None:
-            self.sync.session.model = model
+            self.sync.session.model = self.model
         self._schedule()
 
     def refuse(self, error: Exception) -> None:

@@ -1,0 +1,198 @@
+"""A model that sees mirror images, too: the mean of its answers, for every kind of prompt."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from tests.models.contract import PROMPTS, ModelContract
+
+from napari_segany import MaskSet, Prompt, PromptableModel, SamModel, TiledModel
+from napari_segany.core.plane_flips import FLIPS
+from napari_segany.errors import Cancelled, InputError
+from napari_segany.models import multi_view
+from napari_segany.models.iterative import refine
+from napari_segany.models.multi_view import MultiViewEmbedding, MultiViewModel, with_views
+
+
+class TestTwoViews(ModelContract):
+    @pytest.fixture
+    def model(self, tiny_model: SamModel) -> PromptableModel:
+        return MultiViewModel(tiny_model, 2)
+
+    def test_stages_change_nothing_else(self, *_: Any) -> None:
+        """Finders see the plane as it is; see test_finders_see_the_plane_as_it_is."""
+
+
+class TestFourViews(TestTwoViews):
+    @pytest.fixture
+    def model(self, tiny_model: SamModel) -> PromptableModel:
+        return MultiViewModel(tiny_model, 4)
+
+
+@pytest.fixture
+def plane() -> NDArray[np.uint8]:
+    return np.random.default_rng(1).integers(0, 255, (48, 64)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("multimask", [True, False, "auto", "both"])
+@pytest.mark.parametrize("views", [2, 3, 4])
+def test_an_answer_is_the_mean_of_those_about_each_mirror_image(
+    tiny_model: SamModel, plane: Any, views: int, multimask: Any
+) -> None:
+    model = MultiViewModel(tiny_model, views)
+    embedding = model.embed(plane)
+    assert isinstance(embedding, MultiViewEmbedding)
+    for prompt in PROMPTS:
+        found = model.predict(embedding, prompt, multimask=multimask, ranking="decoder")
+        logits, scores = [], []
+        for flip in (None, *FLIPS[: views - 1]):
+            shown = plane if flip is None else np.ascontiguousarray(flip.plane(plane))
+            seen = tiny_model.embed(shown)
+            asked = prompt if flip is None else flip.prompt(prompt, seen.frame)
+            one = tiny_model.predict(seen, asked, multimask=multimask, ranking="decoder")
+            low = one.low_res_logits
+            assert low is not None
+            logits.append(low if flip is None else flip.cells(low, seen.frame))
+            scores.append(one.predicted_iou)
+        assert found.low_res_logits == pytest.approx(np.mean(logits, axis=0), abs=1e-4)
+        assert found.predicted_iou == pytest.approx(np.mean(scores, axis=0), abs=1e-5)
+
+
+def test_candidates_are_drawn_from_the_mean_and_ranked_by_it(
+    tiny_model: SamModel, plane: Any
+) -> None:
+    model = MultiViewModel(tiny_model, 4)
+    embedding = model.embed(plane)
+    ordered = model.predict(embedding, PROMPTS[0], multimask="both", ranking="predicted_iou")
+    assert (np.diff(ordered.predicted_iou[1:]) <= 0).all()
+    raw = model.predict(embedding, PROMPTS[0], multimask="both", ranking="decoder")
+    assert np.array_equal(raw.mask(0), ordered.mask(0))
+    logits = raw.low_res_logits
+    assert logits is not None
+    # One cell is four pixels of the frame, which the plane fills.
+    rows, cols = (int(n) for n in embedding.frame.extent(logits.shape[-1]))
+    inside = torch.from_numpy(logits[:, :rows, :cols])
+    for i in range(len(raw)):
+        share = float((inside[i] > 0).float().mean())
+        assert raw.mask(i).mean() == pytest.approx(share, abs=0.03)
+
+
+def test_a_turned_plane_has_turned_answers(tiny_model: SamModel, plane: Any) -> None:
+    """With all mirror images, an object is found whichever way the plane lies."""
+    model = MultiViewModel(tiny_model, 4)
+    turned = np.ascontiguousarray(plane[::-1, ::-1])
+    one, two = model.embed(plane), model.embed(turned)
+    prompt = Prompt(box=(8, 10, 30, 44))
+    found = model.predict(one, prompt)
+    same = model.predict(two, FLIPS[0].prompt(prompt, one.frame))
+    assert found.predicted_iou == pytest.approx(same.predicted_iou, abs=1e-5)
+    assert (found.mask(0) != same.mask(0)[::-1, ::-1]).mean() < 0.01
+    # The model by itself sees another object in the turned plane.
+    alone = tiny_model.predict(tiny_model.embed(plane), prompt)
+    other = tiny_model.predict(tiny_model.embed(turned), FLIPS[0].prompt(prompt, one.frame))
+    assert abs(alone.predicted_iou[0] - other.predicted_iou[0]) > 1e-4
+
+
+def test_embeddings_of_the_model_itself_are_answered_by_it(
+    tiny_model: SamModel, plane: Any
+) -> None:
+    model = MultiViewModel(tiny_model, 2)
+    own = tiny_model.embed(plane)
+    found, expected = model.predict(own, PROMPTS), tiny_model.predict(own, PROMPTS)
+    for one, two in zip(found, expected, strict=True):
+        assert np.array_equal(np.asarray(one.low_res_logits), np.asarray(two.low_res_logits))
+    model.check_embedding(own)
+
+
+def test_finders_see_the_plane_as_it_is(tiny_model: SamModel, plane: Any) -> None:
+    model = MultiViewModel(tiny_model, 2)
+    kept, expected = (each.embed(plane, stages=True) for each in (model, tiny_model))
+    assert type(kept) is type(expected)
+    points = np.array([(10.0, 20.0)])
+    seen = model.prepare(model.embed(plane)).features_at(points)
+    assert np.array_equal(seen, tiny_model.prepare(tiny_model.embed(plane)).features_at(points))
+
+
+def test_all_views_have_the_same_intensities(tiny_model: SamModel) -> None:
+    plane = np.random.default_rng(2).normal(size=(48, 64)).astype(np.float32)
+    model = MultiViewModel(tiny_model, 2)
+    one = model.predict(model.embed(plane, limits=(-1, 1)), PROMPTS[2])
+    shown = np.clip(plane, -1, 1)
+    two = model.predict(model.embed(shown, limits=(-1, 1)), PROMPTS[2])
+    assert np.array_equal(np.asarray(one.low_res_logits), np.asarray(two.low_res_logits))
+
+
+def test_logits_of_many_masks_are_computed_again(
+    tiny_model: SamModel, plane: Any, monkeypatch: Any
+) -> None:
+    model = MultiViewModel(tiny_model, 2)
+    embedding = model.embed(plane)
+    kept = model.predict(embedding, PROMPTS)
+    monkeypatch.setattr(multi_view, "LOGITS_KEPT", 1)
+    monkeypatch.setattr(multi_view, "AT_ONCE", 3)
+    again = model.predict(embedding, PROMPTS)
+    for one, two in zip(kept, again, strict=True):
+        assert isinstance(one._logits, np.ndarray)
+        assert not isinstance(two._logits, np.ndarray)
+        assert np.array_equal(np.asarray(one.low_res_logits), np.asarray(two.low_res_logits))
+
+
+def test_clicks_refine_the_mean(tiny_model: SamModel, plane: Any) -> None:
+    model = MultiViewModel(tiny_model, 2)
+    prompt = Prompt(points=[(20, 30), (5, 6)], labels=[1, 0])
+    found = refine(model, model.embed(plane), prompt)
+    assert isinstance(found, MaskSet)
+    assert found.low_res_logits is not None
+
+
+def test_it_stops(tiny_model: SamModel, plane: Any) -> None:
+    model = MultiViewModel(tiny_model, 2)
+    embedding = model.embed(plane)
+    with pytest.raises(Cancelled):
+        model.predict(embedding, PROMPTS, should_stop=lambda: True)
+    with pytest.raises(Cancelled):
+        model.embed(plane, should_stop=lambda: True)
+
+
+def test_it_is_pickled_with_its_views(tiny_model: SamModel, plane: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(SamModel, "__reduce__", lambda self: (_tiny, ()))
+    monkeypatch.setitem(globals(), "KEPT", tiny_model)
+    again = pickle.loads(pickle.dumps(MultiViewModel(tiny_model, 3)))
+    assert (again.model, again.views) == (tiny_model, 3)
+
+
+KEPT: Any = None
+
+
+def _tiny() -> Any:
+    return KEPT
+
+
+@pytest.mark.parametrize("views", [0, 1, 5])
+def test_other_numbers_of_views_are_refused(tiny_model: SamModel, views: int) -> None:
+    with pytest.raises(InputError, match=f"views must be 2..4, got {views}"):
+        MultiViewModel(tiny_model, views)
+
+
+def test_views_of_a_model_are_changed_not_nested(tiny_model: SamModel) -> None:
+    assert with_views(tiny_model, 1) is tiny_model
+    four = with_views(with_views(tiny_model, 2), 4)
+    assert isinstance(four, MultiViewModel)
+    assert (four.model, four.views) == (tiny_model, 4)
+    assert with_views(four, 1) is tiny_model
+
+
+def test_crops_of_large_planes_are_seen_in_views(tiny_model: SamModel) -> None:
+    plane = np.random.default_rng(1).integers(0, 255, (300, 420)).astype(np.uint8)
+    tiled = TiledModel(tiny_model, large_plane=256, object_size=9)
+    model = with_views(tiled, 2)
+    assert isinstance(model, TiledModel)
+    assert (model.large_plane, model.object_size) == (256, 9)
+    prompt = Prompt(box=(200, 300, 215, 320))
+    found = model.predict(model.embed(plane), prompt)
+    alone = tiled.predict(tiled.embed(plane), prompt)
+    assert np.array_equal(found.crop_boxes, alone.crop_boxes)
+    assert not np.array_equal(np.asarray(found.low_res_logits), np.asarray(alone.low_res_logits))
