@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_segany.linking.tracks.track_params import TrackParams
     from napari_segany.linking.tracks.track_table import TrackTable
     from napari_segany.models.iterative import refine
+    from napari_segany.models.multi_view import MultiViewModel
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
@@ -62,6 +63,7 @@ __all__ = [
     "LinkParams",
     "LinkedVolume",
     "MaskSet",
+    "MultiViewModel",
     "Prompt",
     "PromptableModel",
     "Propagation",
@@ -117,6 +119,7 @@ _HOMES = {
     "Session": "napari_segany.session.session",
     "TextParams": "napari_segany.generators.text_params",
     "TileParams": "napari_segany.generators.tile_params",
+    "MultiViewModel": "napari_segany.models.multi_view",
     "TiledModel": "napari_segany.models.tiled_model",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",

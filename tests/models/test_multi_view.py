@@ -11,10 +11,17 @@ from tests.models.contract import PROMPTS, ModelContract
 
 from napari_segany import MaskSet, Prompt, PromptableModel, SamModel, TiledModel
 from napari_segany.core.plane_flips import FLIPS
+from napari_segany.core.upsampling import draw
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.models import multi_view
 from napari_segany.models.iterative import refine
-from napari_segany.models.multi_view import MultiViewEmbedding, MultiViewModel, with_views
+from napari_segany.models.multi_view import (
+    MultiViewEmbedding,
+    MultiViewModel,
+    views_of,
+    with_views,
+)
+from napari_segany.models.sam.prediction import STABILITY_OFFSET
 
 
 class TestTwoViews(ModelContract):
@@ -72,12 +79,11 @@ def test_candidates_are_drawn_from_the_mean_and_ranked_by_it(
     assert np.array_equal(raw.mask(0), ordered.mask(0))
     logits = raw.low_res_logits
     assert logits is not None
-    # One cell is four pixels of the frame, which the plane fills.
-    rows, cols = (int(n) for n in embedding.frame.extent(logits.shape[-1]))
-    inside = torch.from_numpy(logits[:, :rows, :cols])
+    drawn = draw(torch.from_numpy(logits), embedding.frame, STABILITY_OFFSET)
+    again = MaskSet.from_crops((48, 64), drawn.masks, drawn.origins)
     for i in range(len(raw)):
-        share = float((inside[i] > 0).float().mean())
-        assert raw.mask(i).mean() == pytest.approx(share, abs=0.03)
+        assert np.array_equal(raw.mask(i), again.mask(i))
+    assert np.array_equal(raw.stability_score, drawn.stability_score)
 
 
 def test_a_turned_plane_has_turned_answers(tiny_model: SamModel, plane: Any) -> None:
@@ -183,6 +189,7 @@ def test_views_of_a_model_are_changed_not_nested(tiny_model: SamModel) -> None:
     assert isinstance(four, MultiViewModel)
     assert (four.model, four.views) == (tiny_model, 4)
     assert with_views(four, 1) is tiny_model
+    assert [views_of(each) for each in (tiny_model, four, TiledModel(four))] == [1, 4, 4]
 
 
 def test_crops_of_large_planes_are_seen_in_views(tiny_model: SamModel) -> None:

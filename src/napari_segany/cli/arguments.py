@@ -242,8 +242,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options for the model, its device and precision."""
+def add_model(parser: argparse.ArgumentParser, views: bool = False) -> None:
+    """Add the options for the model, its device and precision, and for its views of a plane."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -255,6 +255,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--precision",
         help="arithmetic of the network: auto, exact (float32) or bfloat16 (default: auto)",
     )
+    if views:
+        group.add_argument(
+            "--views",
+            type=int,
+            choices=range(1, 5),
+            default=1,
+            help="views of each plane that the model is shown: as it is, turned by 180 degrees, "
+            "and its mirror images along columns and rows. The mean of the answers counts: "
+            "outlines fit better, and it takes as many times as long (default: 1)",
+        )
 
 
 def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:

@@ -66,7 +66,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "of them as separate objects (default: best)",
     )
     add_table(parser)
-    arguments.add_model(parser)
+    arguments.add_model(parser, views=True)
     arguments.add_image(parser)
     add_scale(parser)
     parser.add_argument(
@@ -182,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.measured_plane import measure_result
     from napari_segany.io.read import choose_series, open_image
     from napari_segany.io.result_files import ResultWriter
+    from napari_segany.models.multi_view import with_views
     from napari_segany.models.tiled_model import TiledModel
     from napari_segany.segmentation import make_recipe, resolve_stack
 
@@ -203,7 +204,7 @@ def run(args: argparse.Namespace) -> int:
         prompts += [] if table is None else from_table(args, table, layout, index)
         request = request_record(args, layout, index, prompts)
         files = free_files(args, request)
-        model = load(model_request(args))
+        model = with_views(load(model_request(args)), args.views)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )

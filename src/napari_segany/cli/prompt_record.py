@@ -59,6 +59,7 @@ def request_record(
         **({"keep_rows": args.keep_rows} if args.table else {}),
         **({"object_size": args.object_size} if args.object_size else {}),
         **({"tiles": args.tiles} if args.tiles != "auto" else {}),
+        **({"views": args.views} if args.views > 1 else {}),
     }
 
 

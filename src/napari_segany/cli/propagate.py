@@ -81,7 +81,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     limits = parser.add_argument_group("propagation")
     add_fields(limits, PropagationParams)
-    arguments.add_model(parser)
+    arguments.add_model(parser, views=True)
     arguments.add_image(parser)
     # Prompts from options are read as those of the command prompt, which takes a mask, too.
     parser.set_defaults(mask=None)
@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.read import choose_series, open_image
     from napari_segany.linking.propagation.params import PropagationParams
     from napari_segany.linking.propagation.propagate_objects import propagate_objects
+    from napari_segany.models.multi_view import with_views
     from napari_segany.propagation import StackPlanes, choose_axis, default_params, plane_spacing
     from napari_segany.segmentation import make_recipe, resolve_stack
     from napari_segany.volume_regions import finder_of
@@ -123,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
         if spacing is None:
             spacing = plane_spacing(image.pixel_size, along)
         paths = _free_paths(args, image.name)
-        model = load(model_request(args))
+        model = with_views(load(model_request(args)), args.views)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )
@@ -237,6 +238,7 @@ def _request_record(
         "along": along,
         "plane": list(index),
         "prompts": [prompt_record(args, each) for each in sourced],
+        **({"views": args.views} if args.views > 1 else {}),
         **about,
     }
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
-from annotated_types import MaxLen, MinLen
+from annotated_types import Ge, Le, MaxLen, MinLen
 from typing_extensions import TypedDict
 
 from napari_segany.core.display import Display, check_display_limits

@@ -58,6 +58,9 @@ def connect_form(widget: Any) -> None:
     size.take.clicked.connect(widget.guarded(lambda: size.show_size(controller.take_object_size())))
     controller.changed.connect(lambda: size.setVisible(controller.sees_crops))
     controller.where.connect(lambda _: size.setVisible(controller.sees_crops))
+    form.views.currentIndexChanged.connect(
+        lambda _: controller.host.set_views(form.views.currentData())
+    )
     form.live.toggled.connect(lambda live: setattr(controller.host, "live", live))
     form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
     form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))

@@ -72,7 +72,9 @@ class PromptForm(QWidget):
     object_size : ObjectSizeRow
         Size of objects; shown for large planes.
     setup : SetupFold
-        Choices of image, channels and model.
+        Choices of image, channels, model and views.
+    views : QComboBox
+        Number of views in which the model sees a plane.
     target : Fold
         Choices of the labels that commits are written into.
     candidate_row : QWidget
@@ -123,7 +125,13 @@ class PromptForm(QWidget):
             "Take the size of the selected box, of the active object, or of the last commit",
         )
         self.buttons: dict[str, QPushButton] = {}
-        self.setup = SetupFold("Choose an image", panel(form(image)))
+        self.views = combo_box(
+            {"one": 1, "two": 2, "three": 3, "four": 4},
+            "Show each plane to the model as it is, turned by 180 degrees, and as its mirror "
+            "images. The mean of the answers counts: outlines fit better, and it takes as many "
+            "times as long",
+        )
+        self.setup = SetupFold("Choose an image", panel(form([*image, ("Views", self.views)])))
         self.target = Fold("", panel(self._target_form()))
         for choice in (self.labels_choice, self.overlap_choice):
             choice.currentIndexChanged.connect(lambda _: self._show_target())
@@ -157,6 +165,11 @@ class PromptForm(QWidget):
         )
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
+
+    def show_setup(self, summary: str) -> None:
+        """Show image and model in one line, empty while one is missing; and views if several."""
+        views = self.views.currentText() if self.views.currentData() > 1 else ""
+        self.setup.show_summary(f"{summary}, {views} views" if summary and views else summary)
 
     def show_counts(self, known: int, still_open: int) -> None:
         """Show how many objects a commit writes, and enable what can act.

@@ -378,7 +378,7 @@ class PromptWidget(ImageDock):
         form.buttons["Undo"].setEnabled(session is not None and session.can_undo)
         form.buttons["Redo"].setEnabled(session is not None and session.can_redo)
         form.objects.model.show_session(session)
-        form.setup.show_summary(self.setup_summary)
+        form.show_setup(self.setup_summary)
         left = self._count_open(False)
         form.show_counts(len({each.whole for each in self.controller.ready_parts}), left)
         self._follower.follow()
