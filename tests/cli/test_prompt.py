@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 from pyarrow import parquet
 
-from napari_segany import Prompt, TiledModel, refine
+from napari_segany import MultiViewModel, Prompt, TiledModel, refine
 from napari_segany.cli.main import main
 from napari_segany.core.image_source import ArraySource
 from napari_segany.core.masks import MaskSet
@@ -357,3 +357,21 @@ def test_scale_options_that_do_not_go_together_are_refused(stack, capsys):
     assert "leaves out" in capsys.readouterr().err
     assert run(stack, "--point", "1,1", "--object-size", "0")[0] == 2
     assert "not above 0" in capsys.readouterr().err
+
+
+def test_views_are_those_of_python_and_written_down(tiny, stack, capsys):
+    box = ["--plane", "1,2", "--box", "5,5,30,30"]
+    code, out = run(stack, *box, "--views", "4")
+    assert code == 0
+    model = MultiViewModel(tiny, 4)
+    plane = tifffile.imread(stack)[1, 2]
+    found = model.predict(model.embed(plane), Prompt(box=[5, 5, 30, 30]))
+    expected, _ = paint(found[:1])
+    assert expected.max() > 0
+    assert np.array_equal(tifffile.imread(out / "stack_labels.ome.tif"), expected)
+    assert json.loads((out / "stack_prompts.json").read_text())["views"] == 4
+    # Another number of views is another question.
+    assert run(stack, *box)[0] == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(stack, *box, "--views", "5")[0] == 2
+    assert "choose from 1, 2, 3, 4" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from tests.generators.maps import random_quality
 from tests.linking.propagation.bright import BrightModel, balls, box_of
 from tests.linking.propagation.remembering import RememberingModel
 
-from napari_segany import Prompt, PropagationParams, SamModel, propagate
+from napari_segany import MultiViewModel, Prompt, PropagationParams, SamModel, propagate
 from napari_segany.cli.main import main
 
 VOLUME, LABELS = balls((9, 40, 50), (4, 18, 15, 3.5), (4, 20, 36, 3.5))
@@ -158,3 +158,33 @@ def test_masks_of_another_shape_are_refused(volume: Path, capsys: Any) -> None:
     tifffile.imwrite(masks, LABELS[:4].astype(np.uint16), photometric="minisblack")
     assert run(volume, "--masks", str(masks))[0] == 2
     assert "labels of this image have shape" in capsys.readouterr().err
+
+
+def test_views_are_those_of_python(
+    volume: Path, tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
+    limits = PropagationParams(min_score=0.0, min_overlap=0.0, min_similarity=0.0, min_presence=0.0)
+    options = [f"--{name}=0" for name in ("min-score", "min-overlap", "min-similarity")]
+    options += ["--min-presence=0", "--views=2"]
+    code, out = run(volume, "--plane=4", "--box", text(4, 1), *options)
+    assert code == 0
+    record = json.loads((out / "cells_propagated.json").read_text())
+    assert record["views"] == 2
+    prompts = {1: {4: Prompt(box=box_of(LABELS[4] == 1))}}
+    given = {"axes": "ZYX", "params": limits, "spacing": 2.0}
+    found = propagate(VOLUME, prompts, model=MultiViewModel(tiny_model, 2), **given)
+    labels = tifffile.imread(out / "cells_propagated_labels.ome.tif")
+    assert len(found.objects[1].answers) > 1
+    assert np.array_equal(labels, found.to_labels())
+    alone = propagate(VOLUME, prompts, model=tiny_model, **given)
+    assert not np.array_equal(labels, alone.to_labels())
+
+
+def test_a_memory_sees_planes_as_they_are(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RememberingModel()
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: model)
+    code, out = run(volume, "--plane=4", "--box", text(4, 1), "--method=memory", "--views=2")
+    assert code == 0
+    labels = tifffile.imread(out / "cells_propagated_labels.ome.tif")
+    assert np.array_equal(labels, np.where(LABELS == 1, 1, 0))

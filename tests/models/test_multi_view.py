@@ -1,6 +1,7 @@
 """A model that sees mirror images, too: the mean of its answers, for every kind of prompt."""
 
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_segany.core.upsampling import draw
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.models import multi_view
 from napari_segany.models.iterative import refine
+from napari_segany.models.model_wrapper import ModelWrapper
 from napari_segany.models.multi_view import (
     MultiViewEmbedding,
     MultiViewModel,
@@ -152,6 +154,24 @@ def test_clicks_refine_the_mean(tiny_model: SamModel, plane: Any) -> None:
     found = refine(model, model.embed(plane), prompt)
     assert isinstance(found, MaskSet)
     assert found.low_res_logits is not None
+
+
+def test_a_memory_sees_planes_as_they_are(tiny_model: SamModel, plane: Any) -> None:
+    class Remembering(ModelWrapper):
+        embed, predict = tiny_model.embed, tiny_model.predict
+
+        def video_memory(self) -> Any:
+            return SimpleNamespace(
+                begin="begin", see=lambda *given: ("see", *given), recall=lambda *given: given
+            )
+
+    model = MultiViewModel(Remembering(tiny_model), 2)  # type: ignore[arg-type]
+    embedding = model.embed(plane)
+    assert isinstance(embedding, MultiViewEmbedding)
+    memory: Any = model.video_memory()
+    assert memory.begin == "begin"
+    assert memory.see(embedding, PROMPTS) == ("see", embedding.own, PROMPTS, None)
+    assert memory.recall(embedding.own, 3, []) == (embedding.own, 3, [], None)
 
 
 def test_it_stops(tiny_model: SamModel, plane: Any) -> None:

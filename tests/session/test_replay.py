@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from napari_segany import Prompt, SamModel, load_model
+from napari_segany import MultiViewModel, Prompt, SamModel, load_model
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.session import ArraySource, Session
 from napari_segany.session.replay import append_new_steps, object_table, provenance, replay
@@ -114,3 +114,37 @@ def test_a_session_of_two_models_is_told_and_not_replayed_by_one(
     assert kept["model"] == "stub"
     with pytest.raises(InputError, match=r"several models: stub .* for object 2, larger"):
         replay(kept, ArraySource(STACK), model)
+
+
+def test_views_are_part_of_the_record_and_the_replay(tiny_model: SamModel) -> None:
+    source = ArraySource(np.random.default_rng(0).integers(0, 255, (48, 64)).astype(np.uint8))
+    session = Session(source, MultiViewModel(tiny_model, 4))
+    numbers = session.add_many([Prompt(box=box) for box in ([5, 5, 30, 40], [20, 20, 44, 60])])
+    session.ask()
+    assert session.commit(numbers)
+    kept = provenance(session)
+    assert kept["views"] == 4
+    painted = session.labels.data  # type: ignore[attr-defined]
+    # The record decides, whatever the model that is given sees.
+    for given in (tiny_model, MultiViewModel(tiny_model, 2)):
+        assert np.array_equal(replay(json.dumps(kept), source, given), painted)
+    alone = {key: value for key, value in kept.items() if key != "views"}
+    for _, record in alone["steps"]:
+        del record["commit"]["model"]
+    assert not np.array_equal(replay(json.dumps(alone), source, tiny_model), painted)
+
+
+def test_a_session_in_one_view_and_in_several_is_not_replayed(tiny_model: SamModel) -> None:
+    source = ArraySource(np.random.default_rng(0).integers(0, 255, (48, 64)).astype(np.uint8))
+    session = Session(source, tiny_model)
+    for model in (tiny_model, MultiViewModel(tiny_model, 2)):
+        session.model = model
+        session.add_box([5, 5, 30, 40] if model is tiny_model else [20, 20, 44, 60])
+        session.ask()
+        session.on_overlap = "replace"
+        assert session.commit()
+    kept = provenance(session)
+    assert "views" not in kept
+    said = r"tiny \(exact\) and, for object 2, tiny \(exact, 2 views\)"
+    with pytest.raises(InputError, match=said):
+        replay(kept, source, tiny_model)

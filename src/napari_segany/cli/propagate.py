@@ -124,7 +124,11 @@ def run(args: argparse.Namespace) -> int:
         if spacing is None:
             spacing = plane_spacing(image.pixel_size, along)
         paths = _free_paths(args, image.name)
-        model = with_views(load(model_request(args)), args.views)
+        model = load(model_request(args))
+        if params.method == "memory":
+            # It sees planes as they are.
+            args.views = 1
+        model = with_views(model, args.views)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )

@@ -28,7 +28,7 @@ class Flip:
 
     @property
     def axes(self) -> tuple[bool, bool]:
-        """Whether rows and columns are reversed, in the order of axes."""
+        """Rows and columns: True for each that is reversed."""
         return self.rows, self.columns
 
     def plane(self, pixels: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 from tests.effort import choose_count
 from tests.journal_files import JournalFiles
 
-from napari_segany import Prompt
+from napari_segany import MultiViewModel, Prompt, PropagationParams, propagate
 from napari_segany.errors import InputError
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.layer_features import NEGATIVE
@@ -869,3 +869,55 @@ def test_redoing_hundreds_of_objects_gives_the_labels_of_before(begin: Any, jobs
         controller.redo()
         jobs.run()
         assert np.array_equal(controller.labels.data, before)
+
+
+def test_views_ask_open_objects_again_and_are_kept_with_the_model(
+    begin: Any, jobs: Any, viewer: Any, tiny_model: Any
+) -> None:
+    controller = begin(np.random.default_rng(0).integers(0, 255, (48, 64)).astype(np.uint8))
+    controller.host.set_model(tiny_model)
+    controller.session.add_box([5, 5, 30, 40])
+    jobs.run()
+    alone = controller.session.candidates()
+    controller.host.set_views(4)
+    jobs.run()
+    seen = controller.session.candidates()
+    model = MultiViewModel(tiny_model, 4)
+    plane = controller.session.source.read(controller.plane)
+    expected = model.predict(model.embed(plane), Prompt(box=[5, 5, 30, 40]))
+    assert np.array_equal(seen.predicted_iou, expected.predicted_iou)
+    assert np.array_equal(seen.mask(0), expected.mask(0))
+    assert not np.array_equal(seen.predicted_iou, alone.predicted_iou)
+    # The same choice once more embeds nothing again.
+    before = controller.session.model
+    controller.host.set_views(4)
+    controller.host.set_model(tiny_model)
+    assert controller.session.model is before
+    controller.host.set_views(1)
+    assert controller.session.model is tiny_model
+
+
+def test_objects_are_followed_in_the_views_of_the_session(
+    begin: Any, jobs: Any, viewer: Any, tiny_model: Any
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (3, 48, 64)).astype(np.uint8)
+    controller = begin(stack)
+    controller.host.set_model(tiny_model)
+    controller.host.set_views(2)
+    through = controller.host.through
+    through.params = PropagationParams(
+        min_score=0.0, min_overlap=0.0, min_similarity=0.0, min_presence=0.0
+    )
+    box = Prompt(box=[5, 5, 30, 40])
+    controller.session.plane = (1, None, None)
+    controller.session.add_many([box])
+    jobs.run()
+    through.start()
+    jobs.run()
+    model = MultiViewModel(tiny_model, 2)
+    found = propagate(stack, {1: {1: box}}, axes="ZYX", model=model, params=through.params)
+    answers = found.objects[1].answers
+    shown = through.answers
+    assert sorted(shown) == sorted(set(answers)) == [0, 1, 2]
+    for plane, answer in answers.items():
+        assert np.array_equal(shown[plane].mask.mask(0), answer.mask.mask(0))
