@@ -17,6 +17,7 @@ from napari_segany import (
     AutomaticParams,
     FinderParams,
     MaskSet,
+    MultiViewModel,
     Prompt,
     PromptableModel,
     SamModel,
@@ -307,3 +308,15 @@ def test_a_batch_over_the_network_has_the_same_files(
     assert len(names) == 2
     for name in names:
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_several_views_are_those_of_the_model_here(
+    model: PromptableModel, tiny_model: SamModel, plane: NDArray[np.uint8]
+) -> None:
+    far, near = MultiViewModel(SharedModel(model), 3), MultiViewModel(tiny_model, 3)
+    prompts = [Prompt(points=[(20, 30)]), Prompt(box=(5, 6, 40, 60))]
+    found = far.predict(far.embed(plane), prompts)
+    expected = near.predict(near.embed(plane), prompts)
+    for one, two in zip(found, expected, strict=True):
+        check_same(one, two)
+    assert searching_model(far) is searching_model(model) is not None
