@@ -1,6 +1,6 @@
 """Accuracy of one box and of one point where the model sees mirror images of the plane, too.
 
-    python benchmarks/views.py --data FOLDER --sets dsb2018 coco --images 8 --objects 30
+    python benchmarks/views.py --data FOLDER --sets dsb2018 phc_usiigaci --images 8 --objects 30
 
 Every labelled object is asked for with its bounding box and with one point at its centre, in one
 view and in several. Prints mean IoU over objects, of the box, of the point's first candidate and of
@@ -19,7 +19,7 @@ from napari_segany import Prompt, load_model
 from napari_segany.models.multi_view import with_views
 from prompts import objects
 
-SETS = ("dsb2018", "phc_usiigaci", "em_isbi2012", "coco", "bsds500")
+SETS = ("dsb2018", "stardist_nuclei2d", "phc_usiigaci", "em_isbi2012")
 
 
 def iou(mask: np.ndarray, truth: np.ndarray) -> float:
