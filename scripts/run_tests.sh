@@ -7,6 +7,13 @@ python=$1
 shift
 # Several test processes, and several of this script: no thread may spin while it waits.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# numba, which napari's labels load, would set torch's number of threads to its own.
+export NUMBA_NUM_THREADS="${NUMBA_NUM_THREADS:-1}"
+# Only these plugins of pytest: it would load those of every installed package, and rewrite the
+# asserts in all their modules.
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+plugins="xdist.plugin,pytest_timeout,pytestqt.plugin,napari.utils._testsupport"
+export PYTEST_PLUGINS="$plugins,_hypothesis_pytestplugin${PYTEST_PLUGINS:+,$PYTEST_PLUGINS}"
 packages="xvfb xauth libgl1-mesa-dri libegl1 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libxcb-cursor0 libxkbcommon-x11-0 libdbus-1-3"
 packages=$(echo $packages)

@@ -5,9 +5,7 @@ import os
 VARIABLE = "SEGANY_FULL_TESTS"
 """Environment variable with the same meaning as ``--full``, which sets it for other processes."""
 
-FULL = bool(os.environ.get(VARIABLE))
-
 
 def choose_count(full: int, quick: int) -> int:
     """Return the number of examples or steps of this run."""
-    return full if FULL else quick
+    return full if os.environ.get(VARIABLE) else quick

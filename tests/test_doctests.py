@@ -36,6 +36,8 @@ def docstrings(path: Path) -> Iterator[str]:
 
 def examples(path: Path) -> list[tuple[str, list[doctest.Example]]]:
     """Return the docstrings of a file that have examples, with these."""
+    if ">>>" not in path.read_text("utf-8"):
+        return []
     parser = doctest.DocTestParser()
     parsed = ((text, parser.get_examples(text)) for text in docstrings(path))
     return [(text, found) for text, found in parsed if found]

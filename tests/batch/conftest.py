@@ -8,24 +8,28 @@ import pytest
 import tifffile
 
 
+def write_stacks(folder: Path, files: int = 3, planes: int = 20) -> Path:
+    """Write stacks that differ in every plane into a new folder, and return it."""
+    folder.mkdir()
+    rng = np.random.default_rng(8)
+    for n in range(files):
+        coarse = rng.integers(0, 4000, (planes, 6, 7)).astype(np.uint16)
+        tifffile.imwrite(
+            folder / f"stack{n}.tif",
+            coarse.repeat(8, axis=1).repeat(8, axis=2),
+            imagej=True,
+            metadata={"axes": "ZYX", "unit": "um", "spacing": 0.5},
+            resolution=(10, 10),
+        )
+    return folder
+
+
 @pytest.fixture
 def stacks(tmp_path: Path) -> Callable[..., Path]:
     """Write a folder of stacks that differ in every plane."""
 
     def make(files: int = 3, planes: int = 20, name: str = "in") -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        rng = np.random.default_rng(8)
-        for n in range(files):
-            coarse = rng.integers(0, 4000, (planes, 6, 7)).astype(np.uint16)
-            tifffile.imwrite(
-                folder / f"stack{n}.tif",
-                coarse.repeat(8, axis=1).repeat(8, axis=2),
-                imagej=True,
-                metadata={"axes": "ZYX", "unit": "um", "spacing": 0.5},
-                resolution=(10, 10),
-            )
-        return folder
+        return write_stacks(tmp_path / name, files, planes)
 
     return make
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from distributed import WorkerPlugin
-from tests.batch.conftest import results
+from tests.batch.conftest import results, write_stacks
 from tests.batch.test_tiles import batch_of as batch_of_tiles
 from tests.batch.test_tiles import save_slide
 from tests.batch.test_tracked_labels import batch as batch_of_movie
@@ -114,15 +114,21 @@ def test_tiles_give_the_same_files_as_here(
     assert results(tmp_path / "there") == results(tmp_path / "here")
 
 
+@pytest.fixture(scope="module")
+def done_here(tmp_path_factory: pytest.TempPathFactory, tiny_model: SamModel) -> Path:
+    """Three stacks, and beside them the results of this process in the folder "here"."""
+    folder = write_stacks(tmp_path_factory.mktemp("stacks") / "in", 3, 8)
+    local = LocalExecutor(tiny_model)
+    for _ in run(batch(folder, folder.parent / "here", local), local):
+        pass
+    return folder
+
+
 @pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker dies"])
 def test_the_same_files_as_here(
-    stacks, cluster: ClusterExecutor, tiny_model: SamModel, killed: bool
+    done_here: Path, tmp_path: Path, cluster: ClusterExecutor, killed: bool
 ):
-    folder = stacks(3, 8)
-    here, there = folder.parent / "here", folder.parent / "there"
-    local = LocalExecutor(tiny_model)
-    for _ in run(batch(folder, here, local), local):
-        pass
+    folder, there = done_here, tmp_path / "there"
     original, seen = cluster.compute_planes, []
 
     def watched(*args: Any, **kwargs: Any) -> Any:
@@ -141,7 +147,7 @@ def test_the_same_files_as_here(
 
     assert [outcome.state for outcome in outcomes] == ["done"] * 3
     assert len(seen) == 24
-    assert results(there) == results(here)
+    assert results(there) == results(folder.parent / "here")
 
 
 @pytest.mark.parametrize("link", [None, MAPS], ids=["masks", "maps"])

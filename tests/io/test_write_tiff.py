@@ -120,3 +120,14 @@ def test_tiles_that_differ_in_one_id_have_another_identity(tmp_path):
         contents.append((tmp_path / "a.ome.tif").read_bytes())
     assert contents[0].split(b"urn:uuid:")[1][:36] != contents[1].split(b"urn:uuid:")[1][:36]
     assert contents[1] == contents[2]
+
+
+def test_planes_without_objects_are_kept_as_their_place_alone(tmp_path):
+    labels = np.zeros((5, 30, 40), np.int32)
+    labels[2, 3:9, 4:9] = 7
+    with LabelStack("ZYX", labels.shape) as stack:
+        for plane in labels:
+            stack.add(plane)
+        assert [ids is None for *_, ids in stack.blocks()] == [True, True, False, True, True]
+        stack.save(tmp_path / "a.ome.tif", {}, "cells")
+    assert np.array_equal(tifffile.imread(tmp_path / "a.ome.tif"), labels)

@@ -107,7 +107,7 @@ def test_random_steps(
 ) -> None:
     monkeypatch.setattr("napari_segany.plugin.prompt.widget.journals_folder", lambda: tmp_path)
     viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
+    viewer.window.resize(900, 620)
     person = Person(viewer, qtbot, minisam, seed=1)
     for number in range(1, STEPS + 1):
         person.step()
@@ -124,7 +124,7 @@ def close_and_restore(person: Person, whole_window: bool, make: Any) -> None:
     if whole_window:
         person.viewer.close()
         person.viewer = make(show=True)
-        person.viewer.window.resize(1200, 800)
+        person.viewer.window.resize(900, 620)
         person.viewer.add_image(person.data, name="cells", scale=(3, 1, 1))
     else:
         dock = person.viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"]

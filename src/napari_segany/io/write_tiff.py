@@ -83,8 +83,9 @@ class LabelStack:
             self._add_block(window((rows.start, cols.start, rows.stop, cols.stop)))
 
     def _add_block(self, block: NDArray[np.integer]) -> None:
-        if self.tiled and not block.any():
-            # Most tiles of a slide hold no object; nothing is kept for them but their place.
+        if not block.any():
+            # Most tiles of a slide hold no object, nor do planes that were left out: nothing is
+            # kept of them but their place.
             self._hash.update(b"background")
             self._sizes.append(0)
             return
@@ -116,7 +117,7 @@ class LabelStack:
     def blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.unsignedinteger] | None]]:
         """Iterate over the parts of all planes in order: rows, columns and ids of each.
 
-        Tiles without any object have None for their ids.
+        Parts without any object have None for their ids.
         """
         self._spool.seek(0)
         within = self._blocks()

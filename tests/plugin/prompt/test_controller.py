@@ -332,12 +332,12 @@ def test_thousands_of_objects_are_one_step_and_never_drawn_all_at_once(
     begin: Any, jobs: Any, stack: Any, model: Any
 ) -> None:
     controller = begin(np.zeros((400, 500), np.uint8))
-    step = choose_count(8, 16)
+    step = choose_count(11, 16)
     places = itertools.product(range(0, 390, step), range(0, 480, step))
     prompts = [Prompt(box=[r, c, r + 3, c + 3]) for r, c in places]
     controller.add_prompts(prompts)
     jobs.run()
-    assert len(controller.session.state.open) == len(prompts) == choose_count(2940, 750)
+    assert len(controller.session.state.open) == len(prompts) == choose_count(1584, 750)
     assert len(controller.shapes.data) == 1
     assert controller.preview_layer.data.astype(bool).sum() == 16 * len(prompts)
     first = controller.commit()

@@ -127,8 +127,8 @@ class Preview:
         wanted: dict[Hashable, DrawnMask] = {**self._further}
         for each in session.state.open:
             candidates = session.candidates(each.id)
-            if candidates is not None and len(candidates):
-                choice = min(each.choice, len(candidates) - 1)
+            choice = -1 if candidates is None else min(each.choice, len(candidates) - 1)
+            if candidates is not None and choice >= 0:
                 wanted[each.id] = each.whole, each.plane, candidates, choice
         if session.state is self._outlined_in:
             wanted |= self._outlined
@@ -211,11 +211,18 @@ class Preview:
                 if any(_intersect(one[1], plane) for plane in erased):
                     self._draw(*one)
             return
+        near: dict[Plane, list[DrawnMask]] = {plane: [] for plane in erased}
         for one in self._shown.values() if erased else ():
-            boxes = erased.get(one[1])
-            if boxes is not None:
-                for box in _shared(boxes, one[2].boxes[max(one[3], 0)]):
-                    self._draw(*one, within=box)
+            if one[1] in near:
+                near[one[1]].append(one)
+        for plane, some in near.items():
+            boxes = erased[plane]
+            own = np.array([one[2].boxes[max(one[3], 0)] for one in some], np.intp).reshape(-1, 4)
+            # Of thousands of masks few lie near those that are gone.
+            reach = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+            for i in np.flatnonzero(_overlap(own, reach)):
+                for box in _shared(boxes, own[i]):
+                    self._draw(*some[i], within=box)
 
     def _draw(
         self,
@@ -256,7 +263,14 @@ def _axes(plane: Plane) -> tuple[bool, ...]:
 def _shared(boxes: NDArray[np.intp], box: NDArray[Any]) -> NDArray[np.intp]:
     """Return the parts of boxes (N, 4) that lie in a box; those without a pixel are left out."""
     shared = np.hstack([np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])])
-    return shared[(shared[:, :2] < shared[:, 2:]).all(axis=1)]
+    return shared[_overlap(boxes, box)]
+
+
+def _overlap(boxes: NDArray[np.intp], box: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return for each of the boxes (N, 4) whether it has a pixel in common with a box."""
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    both: NDArray[np.bool_] = (low < high).all(axis=1)
+    return both
 
 
 def _intersect(plane: Plane, other: Plane) -> bool:
