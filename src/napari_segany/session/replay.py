@@ -212,8 +212,9 @@ def _check_one_model(record: SessionRecord) -> None:
 
 def _describe(model: Sequence[str]) -> str:
     """Return name, precision and views of a model, as :attr:`Predictor.identity` has them."""
-    name, _, precision, *views = model
-    return f"{name} ({precision}{f', {views[0]} views' if views else ''})"
+    # A damaged record may have fewer.
+    known = [*model[2:3], *(f"{views} views" for views in model[3:])]
+    return f"{model[0]} ({', '.join(known)})"
 
 
 def _open_object(record: ObjectRecord, source: ImageSource) -> SegmentedObject:
