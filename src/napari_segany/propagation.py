@@ -22,6 +22,7 @@ from napari_segany.linking.propagation.propagate_objects import propagate_object
 from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.linking.propagation.result import Given, Propagation
 from napari_segany.models.embedding_cache import EmbeddingCache
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.recipe import Recipe
@@ -237,13 +238,16 @@ def propagate(
         raise InputError(f"The image has no axis {unknown[0]} that counts planes.")
     if not all(0 <= i < n for i, n in zip(index, layout.leading_shape, strict=True)):
         raise InputError(f"There is no plane {dict(at or {})} in an image of shape {layout.shape}.")
+    params = params or default_params(axis)
+    # A memory sees planes as they are.
+    loaded = with_views(loaded, 1) if params.method == "memory" else loaded
     stack = StackPlanes(data, layout, axis, index, recipe, loaded, should_stop)
     found = propagate_objects(
         loaded,
         stack,
         stack.planes,
         prompts,
-        params or default_params(axis),
+        params,
         spacing=spacing,
         earlier=earlier,
         find_regions=(earlier and earlier.find_regions) or stack.find_regions,

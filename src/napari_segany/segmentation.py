@@ -33,6 +33,7 @@ from napari_segany.linking.tracks.tracked_stack import (
     frames_of_planes,
     frames_of_volumes,
 )
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.models.searching import searching_model
@@ -330,6 +331,8 @@ def segment_everything(
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
     loaded = load_model(model) if isinstance(model, (str, os.PathLike)) else model
+    # Recipes know no views of prompts.
+    loaded = with_views(loaded, 1)
     recipe = make_recipe(
         loaded,
         params,

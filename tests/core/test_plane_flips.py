@@ -57,7 +57,7 @@ def logits_of(plane: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
 @pytest.mark.parametrize("frame", [Frame((12, 16), 64), Frame((16, 12), 64)])
 def test_whole_cells_are_flipped_to_the_last_bit(flip: Flip, frame: Frame) -> None:
     plane = np.random.default_rng(0).normal(size=frame.shape).astype(np.float32)
-    flipped = flip.cells(logits_of(plane, frame), frame)
+    flipped = flip.cells(logits_of(plane, frame), frame, frame.mask_side)
     rows, cols = frame.shape
     assert flipped.dtype == np.float32
     assert np.array_equal(flipped[:rows, :cols], flip.plane(plane))
@@ -71,7 +71,7 @@ def test_a_slope_over_the_plane_turns_round(flip: Flip, frame: PlaneFrame) -> No
     height, width = frame.extent(side)
     rows, cols = np.meshgrid(*[(np.arange(side) + 0.5).astype(np.float32)] * 2, indexing="ij")
     for values, used, reverses in ((rows, height, flip.rows), (cols, width, flip.columns)):
-        flipped = flip.cells(np.stack([values] * 2), frame)[1]
+        flipped = flip.cells(np.stack([values] * 2), frame, side)[1]
         expected = used - values if reverses else values
         inside = (slice(1, int(height) - 1), slice(1, int(width) - 1))
         assert flipped[inside] == pytest.approx(expected[inside], abs=1e-4)
@@ -83,3 +83,24 @@ def test_logits_of_a_prompt_are_flipped_with_it() -> None:
     for flip in FLIPS:
         moved = flip.prompt(Prompt(mask_logits=logits), frame).mask_logits
         assert np.array_equal(np.asarray(moved), flip.plane(logits))
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_logits_beyond_the_plane_stay(flip: Flip) -> None:
+    """What touches the edge does not fill the padding, in which the model sees nothing."""
+    frame = Frame((8, 16), 64)
+    logits = np.full((16, 16), -5, np.float32)
+    logits[0, 3] = logits[7, 3] = 4
+    flipped = flip.logits(logits, frame)
+    used, _ = frame.cells_used(16)
+    assert used == 9
+    assert (flipped[used:] == -5).all()
+    assert np.array_equal(flipped[:8], flip.plane(logits[:8]))
+    assert np.array_equal(flip.logits(flipped, frame)[:8], logits[:8])
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_a_box_that_begins_in_the_last_half_pixel_is_inside(flip: Flip) -> None:
+    prompt = Prompt(box=(29.7, 20, 34, 39.8))
+    prompt.check_inside(FRAME.shape)
+    flip.prompt(prompt, FRAME).check_inside(FRAME.shape)

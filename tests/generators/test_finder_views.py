@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.generators.maps import draw_discs, draw_maps
 
+from napari_segany.core.geometry import Frame
 from napari_segany.generators.finder_views import MAPS, mean_maps, turn_maps
 from napari_segany.models.finder import CELL, ObjectMaps
 
@@ -58,3 +59,16 @@ def test_the_mean_of_two_views_is_that_of_the_turned_plane_turned() -> None:
         assert np.array_equal(getattr(plane, name)[:96], getattr(same, name)[:96])
     zero = replace(one, foreground=np.zeros_like(one.foreground))
     assert np.array_equal(mean_maps(one, zero).foreground, one.foreground / 2)
+
+
+@pytest.mark.parametrize("shape", [(30, 114), (94, 114), (100, 120), (146, 60)])
+def test_small_planes_are_turned_about_their_middle(shape: tuple[int, int]) -> None:
+    """Maps of much enlarged planes may have a cell less than the frame, also on the long side."""
+    frame = Frame(shape, 1024)
+    cells = frame.side // CELL
+    rows, cols = frame.cells_used(cells)
+    from_left = np.tile((np.arange(cols, dtype=np.float32) + 0.5) * CELL, (rows, 1))
+    maps = draw_maps(discs((96, 128)))
+    shown = dict.fromkeys(MAPS, from_left)
+    back = turn_maps(replace(maps, frame=frame, **shown)).interior
+    assert back[5, 1:-1] == pytest.approx(frame.scaled[1] - from_left[5, 1:-1], abs=1e-3)

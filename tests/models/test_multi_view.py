@@ -10,7 +10,15 @@ import torch
 from numpy.typing import NDArray
 from tests.models.contract import PROMPTS, ModelContract
 
-from napari_segany import MaskSet, Prompt, PromptableModel, SamModel, TiledModel
+from napari_segany import (
+    AutomaticParams,
+    MaskSet,
+    Prompt,
+    PromptableModel,
+    SamModel,
+    TiledModel,
+    generate_masks,
+)
 from napari_segany.core.plane_flips import FLIPS
 from napari_segany.core.upsampling import draw
 from napari_segany.errors import Cancelled, InputError
@@ -64,7 +72,7 @@ def test_an_answer_is_the_mean_of_those_about_each_mirror_image(
             one = tiny_model.predict(seen, asked, multimask=multimask, ranking="decoder")
             low = one.low_res_logits
             assert low is not None
-            logits.append(low if flip is None else flip.cells(low, seen.frame))
+            logits.append(low if flip is None else flip.logits(low, seen.frame))
             scores.append(one.predicted_iou)
         assert found.low_res_logits == pytest.approx(np.mean(logits, axis=0), abs=1e-4)
         assert found.predicted_iou == pytest.approx(np.mean(scores, axis=0), abs=1e-5)
@@ -197,9 +205,9 @@ def _tiny() -> Any:
     return KEPT
 
 
-@pytest.mark.parametrize("views", [0, 1, 5])
-def test_other_numbers_of_views_are_refused(tiny_model: SamModel, views: int) -> None:
-    with pytest.raises(InputError, match=f"views must be 2..4, got {views}"):
+@pytest.mark.parametrize("views", [0, 1, 5, 2.0, "2"])
+def test_other_numbers_of_views_are_refused(tiny_model: SamModel, views: Any) -> None:
+    with pytest.raises(InputError, match=f"views must be 2..4, got {views!r}"):
         MultiViewModel(tiny_model, views)
 
 
@@ -223,3 +231,37 @@ def test_crops_of_large_planes_are_seen_in_views(tiny_model: SamModel) -> None:
     alone = tiled.predict(tiled.embed(plane), prompt)
     assert np.array_equal(found.crop_boxes, alone.crop_boxes)
     assert not np.array_equal(np.asarray(found.low_res_logits), np.asarray(alone.low_res_logits))
+
+
+def test_views_are_those_of_the_model_itself(tiny_model: SamModel) -> None:
+    for model in (TiledModel(tiny_model), MultiViewModel(tiny_model, 2)):
+        with pytest.raises(InputError, match=r"give TiledModel\(MultiViewModel\(model, views\)\)"):
+            MultiViewModel(model, 2)
+
+
+def test_what_does_not_fit_is_told_as_in_one_view(tiny_model: SamModel, plane: Any) -> None:
+    model = MultiViewModel(tiny_model, 2)
+    embedding = model.embed(plane)
+    prompt: Any = (3, 4)
+    with pytest.raises(InputError, match=r"prompts must be of type Prompt, got \(3, 4\)"):
+        model.predict(embedding, [prompt])
+    with pytest.raises(InputError, match=r"The point \(50, 3\) lies outside the plane"):
+        model.predict(embedding, Prompt([[50, 3]]))
+    edge = model.predict(embedding, Prompt(box=(47.7, 10, 60, 63.9)))
+    assert edge.shape == (48, 64)
+    with pytest.raises(InputError, match="The embedding has 2 views, the model 4"):
+        MultiViewModel(tiny_model, 4).predict(embedding, PROMPTS[0])
+
+
+def test_generators_see_planes_as_they_are(tiny_model: SamModel, plane: Any) -> None:
+    """Recipes know no views, so that a search is the same with a model of several views."""
+    params = AutomaticParams(
+        points_per_side=4, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1
+    )
+    model = MultiViewModel(tiny_model, 2)
+    expected = generate_masks(tiny_model, plane, params)
+    assert len(expected)
+    for embedding in (None, model.embed(plane)):
+        found = generate_masks(model, plane, params, embedding=embedding)
+        assert np.array_equal(found.boxes, expected.boxes)
+        assert np.array_equal(found.predicted_iou, expected.predicted_iou)

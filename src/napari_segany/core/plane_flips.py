@@ -12,6 +12,9 @@ from napari_segany.core.prompts import Prompt
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+INSIDE = 0.499
+"""Distance in pixels from the middle of the first pixel at which a box ends within the plane."""
+
 
 @dataclass(frozen=True)
 class Flip:
@@ -50,14 +53,29 @@ class Flip:
             parts["points"] = self._points(prompt.points, frame.shape)
         if prompt.box is not None:
             corners = self._points(prompt.box.reshape(2, 2), frame.shape)
-            parts["box"] = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+            # A box may begin within the last half pixel, and lies inside then.
+            last = np.maximum(corners.max(axis=0), -INSIDE)
+            parts["box"] = np.concatenate([corners.min(axis=0), last])
         if prompt.region is not None:
             parts["mask"] = self._mask(prompt.region)
         if prompt.mask_logits is not None:
-            parts["mask_logits"] = self.cells(prompt.mask_logits, frame)
+            parts["mask_logits"] = self.logits(prompt.mask_logits, frame)
         return prompt.changed(**parts)
 
-    def cells(self, values: NDArray[np.float32], frame: PlaneFrame) -> NDArray[np.float32]:
+    def logits(self, logits: NDArray[np.float32], frame: PlaneFrame) -> NDArray[np.float32]:
+        """Return (..., m, m) low-resolution logits of a plane as those of its mirror image.
+
+        Cells beyond those that the plane depends on have no mirror image, and stay.
+        """
+        flipped = self.cells(logits, frame, logits.shape[-1]).copy()
+        rows, cols = frame.cells_used(logits.shape[-1])
+        flipped[..., rows:, :] = logits[..., rows:, :]
+        flipped[..., cols:] = logits[..., cols:]
+        return flipped
+
+    def cells(
+        self, values: NDArray[np.float32], frame: PlaneFrame, cells: int
+    ) -> NDArray[np.float32]:
         """Return (..., h, w) values in cells of a plane as those of its mirror image.
 
         Where the plane is no whole number of cells high or wide, values are linear between them.
@@ -65,11 +83,13 @@ class Flip:
         Parameters
         ----------
         values : ndarray
-            float32; h and w cells of a frame that is divided into as many as the longer of both.
+            float32, of the first h rows and w columns of cells of the frame.
         frame : PlaneFrame
             The place of the plane, and of its mirror image, in the model's frame.
+        cells : int
+            Cells along each side of the frame.
         """
-        extent = frame.extent(max(values.shape[-2:]))
+        extent = frame.extent(cells)
         for axis, (flipped, used) in enumerate(zip(self.axes, extent, strict=True)):
             if flipped:
                 values = _reverse(values, axis - 2, used)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.plane_flips import TURNED
-from napari_segany.models.finder import FinderModel, ObjectMaps
+from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
 
 MAPS = tuple(each.name for each in fields(ObjectMaps) if each.name != "frame")
@@ -57,7 +57,8 @@ def turn_maps(maps: ObjectMaps) -> ObjectMaps:
 
     Where a side of the plane is no whole number of cells, values are linear between them.
     """
-    turned: dict[str, Any] = {n: TURNED.cells(getattr(maps, n), maps.frame) for n in MAPS}
+    cells = maps.frame.side // CELL
+    turned: dict[str, Any] = {n: TURNED.cells(getattr(maps, n), maps.frame, cells) for n in MAPS}
     return replace(maps, **turned)
 
 

@@ -16,6 +16,7 @@ from napari_segany.generators.parameters import AutomaticParams, check_faithful
 from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
 from napari_segany.models.finder import find_finder
+from napari_segany.models.multi_view import in_one_view, with_views
 from napari_segany.models.protocol import Embedding, PromptableModel, check_loaded
 from napari_segany.models.searching import searching_model
 
@@ -84,7 +85,10 @@ def generate_masks(
     """
     check_loaded(model)
     rgb = to_rgb(plane, limits)
+    # Recipes know no views of prompts: generators see planes as they are.
+    model = with_views(model, 1)
     if embedding is not None:
+        embedding = in_one_view(embedding)
         _check_embedding(model, embedding, rgb)
     resolved = resolve_params(model, params, faithful=faithful)
     ways: Any = {

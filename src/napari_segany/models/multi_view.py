@@ -88,7 +88,8 @@ class MultiViewModel(ModelWrapper):
     Low-resolution logits and predicted IoU are averaged, candidate by candidate, and masks are
     drawn from the mean. It takes as many times as long as there are views, for embedding and for
     prompts. Embeddings that the model made by itself are answered as the model answers them.
-    Points on a grid and finders (:meth:`prepare`, stages) see the plane as it is. Any thread may
+    Points on a grid and finders (:meth:`prepare`, stages) see the plane as it is. Models of the
+    SAM 2 family choose by themselves what the single mask shows, in each view. Any thread may
     call any method.
 
     Parameters
@@ -100,8 +101,13 @@ class MultiViewModel(ModelWrapper):
     """
 
     def __init__(self, model: PromptableModel, views: int) -> None:
-        if not 2 <= views <= MOST_VIEWS:
+        if not isinstance(views, int) or not 2 <= views <= MOST_VIEWS:
             raise InputError(f"views must be 2..{MOST_VIEWS}, got {views!r}.")
+        if isinstance(model, (MultiViewModel, TiledModel)):
+            raise InputError(
+                "The views are those of the model itself; for crops of large planes give "
+                "TiledModel(MultiViewModel(model, views))."
+            )
         super().__init__(model)
         self.views, self._flips = views, FLIPS[: views - 1]
 
@@ -181,6 +187,10 @@ class MultiViewModel(ModelWrapper):
             )
         self.check_embedding(embedding)
         given = (prompts,) if isinstance(prompts, Prompt) else tuple(prompts)
+        for prompt in given:
+            if not isinstance(prompt, Prompt):
+                raise InputError(f"prompts must be of type Prompt, got {prompt!r}.")
+            prompt.check_inside(embedding.shape)
         # The box of a mask is that of the mask as it is.
         asked = [prompt.completed() for prompt in given]
         found: list[MaskSet] = []
@@ -218,7 +228,7 @@ class MultiViewModel(ModelWrapper):
             flipped = [flip.prompt(prompt, frame) for prompt in prompts]
             answers = self.model.predict(view, flipped, **options)
             sums = [
-                (logits + flip.cells(_logits(each), frame), iou + each.predicted_iou)
+                (logits + flip.logits(_logits(each), frame), iou + each.predicted_iou)
                 for (logits, iou), each in zip(sums, answers, strict=True)
             ]
         part = np.float32(1 / self.views)
@@ -233,11 +243,16 @@ class MultiViewModel(ModelWrapper):
 
     def prepare(self, embedding: Embedding) -> EmbeddedCrop:
         """Return an embedding in the form that answers many points: the plane as it is."""
-        return self.model.prepare(_own(embedding))
+        return self.model.prepare(in_one_view(embedding))
 
     def check_embedding(self, embedding: Embedding) -> None:
         """Raise InputError unless an embedding was made with the model's weights."""
-        self.model.check_embedding(_own(embedding))
+        self.model.check_embedding(in_one_view(embedding))
+        if isinstance(embedding, MultiViewEmbedding) and len(embedding.mirrored) != self.views - 1:
+            raise InputError(
+                f"The embedding has {len(embedding.mirrored) + 1} views, the model {self.views}; "
+                "embed the plane again."
+            )
 
     def video_memory(self) -> VideoMemory:
         """Return the video memory of the model, which sees planes as they are."""
@@ -263,7 +278,7 @@ class _OwnMemory:
         given: Sequence[Prompt | MaskSet],
         should_stop: ShouldStop | None = None,
     ) -> list[Recalled]:
-        return self._memory.see(_own(embedding), given, should_stop)
+        return self._memory.see(in_one_view(embedding), given, should_stop)
 
     def recall(
         self,
@@ -272,10 +287,11 @@ class _OwnMemory:
         objects: Sequence[Any],
         should_stop: ShouldStop | None = None,
     ) -> list[Recalled]:
-        return self._memory.recall(_own(embedding), plane, objects, should_stop)
+        return self._memory.recall(in_one_view(embedding), plane, objects, should_stop)
 
 
-def _own(embedding: Embedding) -> Embedding:
+def in_one_view(embedding: Embedding) -> Embedding:
+    """Return the embedding of the plane as it is."""
     return embedding.own if isinstance(embedding, MultiViewEmbedding) else embedding
 
 
@@ -289,6 +305,8 @@ def with_views(model: PromptableModel, views: int) -> PromptableModel:
     views : int
         1 to 4.
     """
+    if views_of(model) == views:
+        return model
     if isinstance(model, TiledModel):
         seen = with_views(model.model, views)
         return TiledModel(seen, object_size=model.object_size, large_plane=model.large_plane)

@@ -15,7 +15,7 @@ from napari_segany.core.plane_windows import SourcePlane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.multi_view import views_of
+from napari_segany.models.multi_view import views_of, with_views
 from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.tiled_model import with_tiles, without_tiles
@@ -116,6 +116,10 @@ class Predictor:
         several = (str(self.views),) if self.views > 1 else ()
         self.identity = model.weights.id, model.weights.sha256, model.precision, *several
         self.logits = logits or LogitsCache()
+
+    def in_one_view(self) -> "Predictor":
+        """Return a predictor that sees planes as they are, with logits of its own."""
+        return Predictor(self.source, with_views(self.model, 1), self.embeddings)
 
     def _key(self, plane: Plane) -> tuple[Plane, str, str, int]:
         return plane, self.model.weights.sha256, self.model.precision, self.views

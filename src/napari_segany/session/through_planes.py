@@ -103,19 +103,23 @@ class PropagationRequest:
         progress: Progress | None = None,
     ) -> Propagation:
         """Follow the objects, see :func:`propagate_objects`. Any thread may call this method."""
+        predictor = self.predictor
+        if self.params.method == "memory":
+            # It sees planes as they are.
+            predictor = predictor.in_one_view()
 
         def view(number: int) -> PlaneView | None:
             plane = self.axis.plane(number)
             try:
-                embedding = self.predictor.embedding(plane, should_stop)
+                embedding = predictor.embedding(plane, should_stop)
             except BlankPlaneError:
                 return None
-            return PlaneView(embedding, self.predictor.source.read(plane))
+            return PlaneView(embedding, predictor.source.read(plane))
 
         masks = (mask for each in self.given.values() for mask in each.values())
         shape = next((mask.shape for mask in masks if mask is not None), (0, 0))
         return propagate_objects(
-            self.predictor.model,
+            predictor.model,
             view,
             self.planes,
             self.given,

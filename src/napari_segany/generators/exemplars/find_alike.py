@@ -18,6 +18,7 @@ from napari_segany.generators.exemplars.example_set import ExampleSet, freeze
 from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.models.finder import find_finder
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import Embedding, PromptableModel, check_loaded
 from napari_segany.models.registry import load_model
 from napari_segany.models.searching import searching_model
@@ -208,6 +209,8 @@ def find_alike(
     >>> masks = find_alike(cells, boxes=(40, 52, 71, 80))  # doctest: +SKIP
     """
     loaded = load_model(model) if isinstance(model, (str, os.PathLike)) else model
+    # Generators see planes as they are.
+    loaded = with_views(loaded, 1)
     given, rgb = params or ExemplarParams(), to_rgb(image, limits)
     stages = searching_model(loaded) is None and find_finder(loaded) is not None
     embedding = loaded.embed(rgb, stages=stages, should_stop=should_stop)

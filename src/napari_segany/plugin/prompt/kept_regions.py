@@ -1,6 +1,7 @@
 """Regions of the volume in which objects are followed, kept from one request to the next."""
 
 from napari_segany.linking.propagation.region_source import FindRegions
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.tiled_model import without_tiles
 from napari_segany.session.inference import Predictor
 from napari_segany.session.through_planes import PlaneAxis, PropagationRequest
@@ -21,8 +22,10 @@ class KeptRegions:
     def find_for(self, request: PropagationRequest) -> FindRegions:
         """Return what finds the regions of a request's planes."""
         predictor, axis = request.predictor, request.axis
+        # Finders see planes as they are, whatever views prompts have.
+        model = with_views(without_tiles(predictor.model), 1)
         known = self._of is not None and (
-            self._of[0].uses_as(predictor)
+            with_views(without_tiles(self._of[0].model), 1) is model
             and self._of[0].source is predictor.source
             and self._of[1].same_planes(axis)
         )
@@ -30,7 +33,7 @@ class KeptRegions:
             source = predictor.source
             self._of = predictor, axis
             self._regions = VolumeRegions(
-                without_tiles(predictor.model),
+                model,
                 lambda number: source.read(axis.plane(number)),
                 len(request.planes),
                 source.limits,
