@@ -107,3 +107,21 @@ def test_masks_on_prompted_planes_are_those_that_were_chosen(
     chosen = through.given[1][3]
     assert isinstance(chosen, MaskSet)
     assert np.array_equal(through.answers[3].mask.mask(0), chosen.mask(0))
+
+
+def test_other_views_cost_no_look(
+    begin: Any, jobs: Any, stack: Any, model: SamModel, looked_at: list[Any]
+) -> None:
+    controller = begin(stack)
+    controller.viewer.dims.set_current_step(0, 2)
+    controller.points.add(np.array([2.0, 20, 25]))
+    jobs.run()
+    follow(controller, jobs)
+    assert len(looked_at) == len(stack)
+    controller.host.set_views(2)
+    jobs.run()
+    # The best candidate of random weights may be empty.
+    controller.session.choose(int(np.argmax(controller.session.candidates().area > 0)))
+    jobs.run()
+    assert follow(controller, jobs).answers
+    assert len(looked_at) == len(stack)
