@@ -30,5 +30,5 @@ def test_equal_scores_keep_the_models_order() -> None:
 
 
 def test_an_unknown_ranking_is_told() -> None:
-    with pytest.raises(InputError, match="plausible, predicted_iou, got 'best'"):
+    with pytest.raises(InputError, match="plausible, predicted_iou, decoder, got 'best'"):
         rank(candidates(0.1, iou=[1.0]), "best")  # type: ignore[arg-type]
