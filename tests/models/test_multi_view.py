@@ -32,6 +32,7 @@ from napari_segany.models.multi_view import (
     with_views,
 )
 from napari_segany.models.sam.prediction import STABILITY_OFFSET
+from napari_segany.networks.decoder.decoding import PromptDecoder
 
 
 class TestTwoViews(ModelContract):
@@ -110,6 +111,27 @@ def test_a_turned_plane_has_turned_answers(tiny_model: SamModel, plane: Any) -> 
     alone = tiny_model.predict(tiny_model.embed(plane), prompt)
     other = tiny_model.predict(tiny_model.embed(turned), FLIPS[0].prompt(prompt, one.frame))
     assert abs(alone.predicted_iou[0] - other.predicted_iou[0]) > 1e-4
+
+
+@pytest.mark.parametrize("views", [2, 4])
+def test_a_click_prepares_no_view_again(
+    tiny_model: SamModel, plane: Any, views: int, monkeypatch: Any
+) -> None:
+    model = MultiViewModel(tiny_model, views)
+    embedding = model.embed(plane)
+    decoder = tiny_model._decoder
+    projected: list[Any] = []
+
+    def share(*given: Any) -> Any:
+        projected.append(given)
+        return PromptDecoder.share(decoder, *given)
+
+    monkeypatch.setattr(decoder, "share", share)
+    for row in (10, 20):
+        model.predict(embedding, Prompt([[row, 30]]))
+    assert not projected
+    tiny_model.predict(tiny_model.embed(plane), Prompt([[10, 30]]))
+    assert len(projected) == 1
 
 
 def test_embeddings_of_the_model_itself_are_answered_by_it(

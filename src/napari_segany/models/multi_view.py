@@ -27,6 +27,7 @@ from napari_segany.models.model_wrapper import ModelWrapper
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, Multimask, PromptableModel
 from napari_segany.models.sam.embedded_plane import BOTH, outputs_of
 from napari_segany.models.sam.prediction import LOGITS_KEPT, draw_candidates, ranked
+from napari_segany.models.sam.predictor import Predictor
 from napari_segany.models.tiled_model import TiledModel, without_tiles
 from napari_segany.models.video_protocol import Recalled, VideoMemory
 
@@ -110,6 +111,8 @@ class MultiViewModel(ModelWrapper):
             )
         super().__init__(model)
         self.views, self._flips = views, FLIPS[: views - 1]
+        if isinstance(model, Predictor):
+            model.keep_prepared(views)
 
     def __reduce__(self) -> Any:
         return MultiViewModel, (self.model, self.views)

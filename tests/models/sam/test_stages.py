@@ -123,6 +123,26 @@ def test_two_planes_are_remembered_at_most(plane: NDArray[np.uint8]) -> None:
     assert [each() is not None for each in kept] == [False, False, True]
 
 
+def test_planes_that_were_asked_last_are_remembered(plane: NDArray[np.uint8]) -> None:
+    model = build_model("vit_t", "exact")
+    first, second = (model.embed(plane + np.uint8(i)) for i in range(2))
+    kept = [weakref.ref(model.prepare(each)) for each in (second, first)]
+    model.embed(plane + np.uint8(2))
+    gc.collect()
+    assert [each() is not None for each in kept] == [False, True]
+
+
+def test_more_planes_are_remembered_if_prompts_ask_about_all_of_them(
+    plane: NDArray[np.uint8],
+) -> None:
+    model = build_model("vit_t", "exact")
+    model.keep_prepared(4)
+    model.keep_prepared(1)
+    kept = [weakref.ref(model.prepare(model.embed(plane + np.uint8(i)))) for i in range(5)]
+    gc.collect()
+    assert [each() is not None for each in kept] == [False, True, True, True, True]
+
+
 @pytest.mark.parametrize("precision", ["exact", "bfloat16"])
 def test_a_finder_reads_both_encoders(
     encoder: str, precision: Precision, plane: NDArray[np.uint8], tmp_path: Path

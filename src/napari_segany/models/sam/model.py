@@ -27,7 +27,8 @@ from napari_segany.weights.catalog import ModelDefaults
 from napari_segany.weights.resolve import Weights, find, load_weights
 
 REMEMBERED = 2
-"""Prepared planes that a model remembers: the plane being worked on, and the one before it."""
+"""Prepared planes that a model remembers: the plane being worked on, and the one before it. Each
+takes 33 MB where the embedding has 64 x 64 cells."""
 
 
 class SamModel(Predictor[SamEmbedding]):
@@ -66,6 +67,7 @@ class SamModel(Predictor[SamEmbedding]):
         self.precision = precision
         self._process = os.getpid()
         self._recent: deque[EmbeddedPlane] = deque()
+        self._remembered = REMEMBERED
         self._preparing = threading.RLock()
 
     @property
@@ -119,7 +121,7 @@ class SamModel(Predictor[SamEmbedding]):
             # A finder goes on from crop to crop, and the encoder can use the memory of the last.
             self._forget_all_but(0)
             self._decoder.free_buffers()
-        self._forget_all_but(REMEMBERED - 1)
+        self._forget_all_but(self._remembered - 1)
         embedding = self._embed_rgb(to_rgb(plane, limits), should_stop, stages)
         if not stages:
             # Made ready now, so that the first click is as quick as the others.
@@ -145,15 +147,17 @@ class SamModel(Predictor[SamEmbedding]):
 
     @torch.inference_mode()
     def prepare(self, embedding: Embedding) -> EmbeddedPlane:
-        """Prepare an embedding for prompts; the last two are remembered."""
+        """Prepare an embedding for prompts; those that were used last are remembered."""
         self._check_process()
         # Prompts need no stages, and what is remembered would keep them alive.
         own = self._own(embedding).without_stages()
         with self._preparing:
-            for known in self._recent:
+            for place, known in enumerate(self._recent):
                 if known.embedding.features is own.features:
+                    del self._recent[place]
+                    self._recent.append(known)
                     return known
-            self._forget_all_but(REMEMBERED - 1)
+            self._forget_all_but(self._remembered - 1)
             prepared = EmbeddedPlane(
                 own,
                 self._decoder.share(own.features),
@@ -163,8 +167,13 @@ class SamModel(Predictor[SamEmbedding]):
             self._recent.append(prepared)
             return prepared
 
+    def keep_prepared(self, planes: int) -> None:
+        """Keep so many planes prepared at least, for prompts that are asked about all of them."""
+        with self._preparing:
+            self._remembered = max(self._remembered, planes)
+
     def _forget_all_but(self, count: int) -> None:
-        """Forget the planes that were prepared first."""
+        """Forget the planes that were used longest ago."""
         with self._preparing:
             while len(self._recent) > count:
                 self._recent.popleft()

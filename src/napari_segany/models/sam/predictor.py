@@ -98,6 +98,12 @@ class Predictor(ABC, Generic[Own]):
         )
         return found[0] if isinstance(prompts, Prompt) else found
 
+    def keep_prepared(self, planes: int) -> None:
+        """Keep so many planes prepared at least, for prompts that are asked about all of them.
+
+        Nothing is kept where preparing costs nothing.
+        """
+
     def check_embedding(self, embedding: Embedding) -> None:
         """Raise InputError unless an embedding was made with the model's weights."""
         self._own(embedding)
