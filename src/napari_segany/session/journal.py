@@ -96,6 +96,12 @@ class SavedSession:
         return cls(Path(), header, State(dict(objects)))
 
     @property
+    def views(self) -> int | None:
+        """Views in which the object that was committed last was seen; None if there is none."""
+        put = (each for step, each in reversed(self.steps) if step == "put")
+        return next((each.commit.views for each in put if each.commit is not None), None)
+
+    @property
     def is_empty(self) -> bool:
         """True if the journal recorded no object and no step."""
         return not (self.state.objects or self.steps or self.former)

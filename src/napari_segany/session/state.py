@@ -41,6 +41,11 @@ class Commit:
     model: tuple[str, ...] = ()
     left_out: MaskSet | None = None
 
+    @property
+    def views(self) -> int:
+        """The number of views in which the model saw the plane."""
+        return int(self.model[3]) if len(self.model) > 3 else 1
+
 
 @dataclass(frozen=True)
 class PromptHistory:

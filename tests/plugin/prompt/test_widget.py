@@ -15,6 +15,7 @@ from tests.journal_files import JournalFiles
 from tests.plugin.windows import click, drag, needs_a_display, until
 
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.multi_view import with_views
 from napari_segany.models.tiled_model import CROPS_NOTE
 from napari_segany.plugin.prompt.keys import KEYS
 from napari_segany.plugin.prompt.tool_row import ToolRow
@@ -225,6 +226,30 @@ def test_the_notice_of_a_crash_stays_until_another_image_is_chosen(
     assert "ended without being closed" in ready.form.restore.notice.text()
     ready.image_layer = viewer.layers["plate"]
     assert ready.form.restore.notice.isHidden()
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_a_restored_session_goes_on_in_the_views_of_its_last_object(
+    ready: Any, viewer: Any, qtbot: Any, tiny_model: Any, tmp_path: Path, views: int
+) -> None:
+    source, files = ArraySource(viewer.layers["cells"].data, name="cells"), JournalFiles()
+    ready.controller.close_session()
+    earlier = Session(source, with_views(tiny_model, views))
+    earlier.begin_journal(tmp_path / "sessions" / source.identity(), files.open_journal)
+    earlier.add_box([20, 20, 60, 60])
+    earlier.ask()
+    earlier.commit()
+    earlier.add_point(30, 40)
+    files.crash()
+    ready.form.views.setCurrentIndex(ready.form.views.findData(3))
+    ready.image_layer = viewer.layers["cells"]
+    until(qtbot, lambda: not ready.form.restore.notice.isHidden())
+    (saved,) = ready.controller.saved_sessions
+    assert saved.views == views
+    ready.restore()
+    assert ready.form.views.currentData() == views
+    assert ready.session.predictor.views == views
+    assert ready.form.labels_choice.currentText() == ready.controller.labels.name
 
 
 def test_open_objects_stay_with_their_image_without_a_question(

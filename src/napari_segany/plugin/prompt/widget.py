@@ -284,11 +284,11 @@ class PromptWidget(ImageDock):
 
     def restore(self, saved: SavedSession | None = None) -> None:
         """Restore an earlier session on this image, the latest by default."""
-        sessions = self.controller.saved_sessions
-        if not sessions:
+        saved = saved or next(iter(self.controller.saved_sessions), None)
+        if saved is None:
             raise InputError("There is no earlier session on this image.")
-        self.controller.restore(saved or sessions[0])
-        self.form.labels_choice.choose(self.controller.labels)
+        self.controller.restore(saved)
+        self.form.show_restored(self.controller.labels, saved.views)
 
     def stop(self) -> None:
         """Cancel all work, downloads included."""
