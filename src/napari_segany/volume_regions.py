@@ -1,6 +1,7 @@
 """Regions of a volume that prompts select, for Python, command line and docks alike."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from napari_segany.generators.volumes.prompted_regions import PromptedRegions
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plane_search import finder_card, quality_of_maps
+
+VIEWS = 2
+"""Views in which a finder sees each plane. A region reaches through many planes, so that errors of
+one view add up; ``docs/decisions/0036-propagation-by-regions.md`` has the figures."""
 
 ReadPlane = Callable[[int], NDArray[np.generic]]
 """Read a plane by its number; raises BlankPlaneError for one that is blank."""
@@ -121,19 +126,17 @@ class VolumeRegions:
 def finder_of(model: PromptableModel, sha256: str | None) -> FinderParams:
     """Return how a finder looks at the planes of a volume.
 
-    A finder that learned planes of a person is shown planes as it learned them, and is used for
-    all of them (``docs/decisions/0036-propagation-by-regions.md``).
+    Each plane is seen as it is and turned by 180 degrees, whatever views the prompts have. A finder
+    that learned planes of a person is shown planes as it learned them, and is used for all of them
+    (``docs/decisions/0036-propagation-by-regions.md``).
 
     Raises
     ------
     InputError
         If the finder is not here, or does not fit the model.
     """
-    resolved = check_finder(resolve_params(model, FinderParams(finder=sha256)))
+    resolved = check_finder(resolve_params(model, FinderParams(finder=sha256, views=VIEWS)))
     if finder_card(resolved.finder).base is None:
         return resolved
-    return check_finder(
-        resolve_params(
-            model, FinderParams(finder=resolved.finder, finder_everywhere=True, fill_frame=True)
-        )
-    )
+    ways: Any = {"finder_everywhere": True, "fill_frame": True, "views": VIEWS}
+    return check_finder(resolve_params(model, FinderParams(finder=resolved.finder, **ways)))
