@@ -30,6 +30,8 @@ from propagation_stacks import KeptEmbeddings, Stack, read_stack
 
 SETS = ("vol_ovule", "vol_nuclei", "em_vnc_mito")
 
+METHODS = ("prompts", "regions")
+
 
 def finder_of(args: argparse.Namespace, model: Any, stack: Stack) -> str | None:
     """The hash of the finder that learned from the labelled planes; None for the installed one."""
@@ -47,13 +49,16 @@ def finder_of(args: argparse.Namespace, model: Any, stack: Stack) -> str | None:
 
 
 def main() -> None:
-    """Print a row for each smoothing."""
+    """Print a row for prompts, and one for each smoothing of regions."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_data_option(parser)
     parser.add_argument("--kept", type=Path, required=True, help="folder of finders and embeddings")
     parser.add_argument("--set", default="vol_ovule", choices=SETS)
     parser.add_argument("--labelled", type=int, nargs="*", default=[], help="planes to learn from")
     parser.add_argument("--smoothing", type=float, nargs="+", default=[PropagationParams.smoothing])
+    parser.add_argument(
+        "--methods", nargs="+", default=METHODS, choices=METHODS, help="prompts, regions or both"
+    )
     parser.add_argument("--views", type=int, default=1, help="views of each plane")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
@@ -69,10 +74,11 @@ def main() -> None:
     if args.set in REACH:
         by_prompts = replace(by_prompts, max_reach=REACH[args.set], max_growth=LARGEST)
     by_regions = replace(by_prompts, method="regions", finder=finder_of(args, model, stack))
-    ways = [("prompts", by_prompts)]
-    ways += [
-        (f"regions, smoothing {n:g}", replace(by_regions, smoothing=n)) for n in args.smoothing
-    ]
+    ways = [("prompts", by_prompts)] if "prompts" in args.methods else []
+    if "regions" in args.methods:
+        ways += [
+            (f"regions, smoothing {n:g}", replace(by_regions, smoothing=n)) for n in args.smoothing
+        ]
     parts = list(parts_of(stack, EVERY.get(args.set, 1)))
     bound = [n for part in parts for n in boxes_everywhere(model, part, one_view).values()]
     print(f"{args.set}: {len(bound)} objects, bound {np.mean(bound):.3f}")

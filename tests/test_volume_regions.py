@@ -75,8 +75,9 @@ def test_a_persons_finder_sees_planes_as_it_learned_them(
     tiny_model: SamModel, sha256: str, own: str
 ) -> None:
     packaged, persons = finder_of(tiny_model, None), finder_of(tiny_model, own)
-    assert (packaged.finder, packaged.fill_frame) == (sha256, False)
+    assert (packaged.finder, packaged.fill_frame, packaged.views) == (sha256, False, 2)
     assert (persons.finder, persons.fill_frame, persons.finder_everywhere) == (own, True, True)
+    assert persons.views == 2
     assert persons.pred_iou_thresh is not None
     with pytest.raises(InputError, match="is needed, and the one here"):
         finder_of(tiny_model, "0" * 64)
