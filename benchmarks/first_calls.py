@@ -14,7 +14,7 @@ from collections import Counter
 
 import torch
 
-from napari_segany.networks.vector_math import choose_programs
+from napari_segany.networks.vector_math import warm_up_vector_functions
 
 NUMBERS = 64 * 64 * 128
 """Sines of the code of the positions of 64 x 64 tokens."""
@@ -24,7 +24,7 @@ def sines(threads: int, after: bool) -> bytes:
     """Return the hash of the sines that this process computes first of all."""
     torch.set_num_threads(threads)
     if after:
-        choose_programs()
+        warm_up_vector_functions()
     numbers = torch.arange(NUMBERS, dtype=torch.float32).mul_(0.0137)
     return hashlib.sha256(numbers.sin().numpy().tobytes()).digest()
 
@@ -34,8 +34,10 @@ def in_a_process(threads: int, after: bool) -> tuple[int, int]:
     read, write = os.pipe()
     process = os.fork()
     if not process:
-        os.write(write, sines(threads, after))
-        os._exit(0)
+        try:
+            os.write(write, sines(threads, after))
+        finally:
+            os._exit(0)
     os.close(write)
     return read, process
 
@@ -53,7 +55,10 @@ def main() -> None:
         count = min(args.together, args.processes - first)
         started = [in_a_process(args.threads, args.after) for _ in range(count)]
         for read, process in started:
-            results[os.read(read, 100)] += 1
+            found = os.read(read, 100)
+            if len(found) != hashlib.sha256().digest_size:
+                raise SystemExit("A process ended without a result.")
+            results[found] += 1
             os.close(read)
             os.waitpid(process, 0)
     (_, usual), *others = results.most_common()

@@ -216,8 +216,10 @@ class Bench:
             ticks.append((time.perf_counter(), done))
 
         def is_begun() -> bool:
-            return bool(ticks) and ticks[-1][1] > total[0] / 10
+            following = method != "regions" or total[0] != looked_at
+            return following and bool(ticks) and ticks[-1][1] > total[0] / 10
 
+        looked_at = len(self.dock.image_layer.data)
         self.dock.through_panel.reported.connect(report)
         self.dock.controller.commit_into(None)
         add = self.dock.controller.add_prompts

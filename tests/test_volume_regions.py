@@ -62,6 +62,24 @@ def test_planes_are_looked_at_once(tiny_model: SamModel) -> None:
     assert planes.read_planes == [0, 1, 2, 3, 4]
 
 
+def test_a_plane_is_seen_turned_as_well(
+    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever views prompts have: the regions are those of the mean of two views."""
+    seen = []
+    embed = SamModel.embed
+
+    def watched(self: SamModel, plane: Any, **how: Any) -> Any:
+        seen.append(np.asarray(plane))
+        return embed(self, plane, **how)
+
+    monkeypatch.setattr(SamModel, "embed", watched)
+    VolumeRegions(tiny_model, Planes(), len(VOLUME)).find(PARAMS)
+    turned = [any(np.array_equal(each, other[::-1, ::-1]) for other in seen) for each in seen]
+    assert len(seen) >= 2 * len(VOLUME)
+    assert all(turned)
+
+
 def test_another_finder_looks_anew(tiny_model: SamModel, own: str) -> None:
     planes = Planes()
     volume = VolumeRegions(tiny_model, planes, len(VOLUME))

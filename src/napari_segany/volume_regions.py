@@ -1,7 +1,6 @@
 """Regions of a volume that prompts select, for Python, command line and docks alike."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,9 @@ from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plane_search import finder_card, quality_of_maps
 
-VIEWS = 2
-"""Views in which a finder sees each plane. A region reaches through many planes, so that errors of
-one view add up; ``docs/decisions/0036-propagation-by-regions.md`` has the figures."""
+FINDER_VIEWS = 2
+"""Views in which a finder sees each plane. By the second one nuclei and cells gain up to 3 points,
+and mitochondria lose (``docs/decisions/0036-propagation-by-regions.md``)."""
 
 ReadPlane = Callable[[int], NDArray[np.generic]]
 """Read a plane by its number; raises BlankPlaneError for one that is blank."""
@@ -135,8 +134,10 @@ def finder_of(model: PromptableModel, sha256: str | None) -> FinderParams:
     InputError
         If the finder is not here, or does not fit the model.
     """
-    resolved = check_finder(resolve_params(model, FinderParams(finder=sha256, views=VIEWS)))
+    resolved = check_finder(resolve_params(model, FinderParams(finder=sha256, views=FINDER_VIEWS)))
     if finder_card(resolved.finder).base is None:
         return resolved
-    ways: Any = {"finder_everywhere": True, "fill_frame": True, "views": VIEWS}
-    return check_finder(resolve_params(model, FinderParams(finder=resolved.finder, **ways)))
+    own = FinderParams(
+        finder=resolved.finder, finder_everywhere=True, fill_frame=True, views=FINDER_VIEWS
+    )
+    return check_finder(resolve_params(model, own))

@@ -1,6 +1,8 @@
 """A model that sees mirror images, too: the mean of its answers, for every kind of prompt."""
 
+import gc
 import pickle
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +34,7 @@ from napari_segany.models.multi_view import (
     with_views,
 )
 from napari_segany.models.sam.prediction import STABILITY_OFFSET
+from napari_segany.models.shared_model import SharedModel
 from napari_segany.networks.decoder.decoding import PromptDecoder
 
 
@@ -113,11 +116,12 @@ def test_a_turned_plane_has_turned_answers(tiny_model: SamModel, plane: Any) -> 
     assert abs(alone.predicted_iou[0] - other.predicted_iou[0]) > 1e-4
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["alone", "as in docks"])
 @pytest.mark.parametrize("views", [2, 4])
 def test_a_click_prepares_no_view_again(
-    tiny_model: SamModel, plane: Any, views: int, monkeypatch: Any
+    tiny_model: SamModel, plane: Any, views: int, shared: bool, monkeypatch: Any
 ) -> None:
-    model = MultiViewModel(tiny_model, views)
+    model = MultiViewModel(SharedModel(tiny_model) if shared else tiny_model, views)
     embedding = model.embed(plane)
     decoder = tiny_model._decoder
     projected: list[Any] = []
@@ -130,8 +134,26 @@ def test_a_click_prepares_no_view_again(
     for row in (10, 20):
         model.predict(embedding, Prompt([[row, 30]]))
     assert not projected
-    tiny_model.predict(tiny_model.embed(plane), Prompt([[10, 30]]))
+    # One more plane has a place beside them.
+    other = tiny_model.embed(plane[::-1])
     assert len(projected) == 1
+    for row in (10, 20):
+        model.predict(embedding, Prompt([[row, 30]]))
+        tiny_model.predict(other, Prompt([[row, 30]]))
+    assert len(projected) == 1
+
+
+def test_in_one_view_a_model_keeps_no_more_planes_than_before(
+    tiny_model: SamModel, plane: Any
+) -> None:
+    model = MultiViewModel(SharedModel(tiny_model), 4)
+    embedding = model.embed(plane)
+    assert isinstance(embedding, MultiViewEmbedding)
+    views = (embedding.own, *embedding.mirrored)
+    kept = [weakref.ref(tiny_model.prepare(each)) for each in views]
+    with_views(model, 1)
+    gc.collect()
+    assert [each() is not None for each in kept] == [False, False, True, True]
 
 
 def test_embeddings_of_the_model_itself_are_answered_by_it(

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import napari_segany
 from napari_segany.networks.sam import Sam
-from napari_segany.networks.vector_math import FUNCTIONS, choose_programs
+from napari_segany.networks.vector_math import FUNCTIONS, warm_up_vector_functions
 
 RECORDED = """
 import sys
@@ -24,7 +24,7 @@ class Recorded(TorchDispatchMode):
         return out
 with Recorded():
     import napari_segany.models.device
-print("threads" if any("napari_segany.models.sam" in name for name in sys.modules) else "")
+print("models" if any("napari_segany.models.sam" in name for name in sys.modules) else "")
 """
 
 
@@ -42,7 +42,7 @@ class Called(TorchDispatchMode):
 
 def test_each_function_is_called() -> None:
     with Called() as called:
-        choose_programs()
+        warm_up_vector_functions()
     assert set(FUNCTIONS) <= called.names
 
 
@@ -59,7 +59,7 @@ def test_they_are_called_before_a_model_is_there() -> None:
     printed = set(done.stdout.splitlines())
     wanted = {f"{name} torch.{kind}" for name in FUNCTIONS for kind in ("float32", "float64")}
     assert wanted <= printed
-    assert "threads" not in printed
+    assert "models" not in printed
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "sqrt"])

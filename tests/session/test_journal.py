@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from tests.journal_files import JournalFiles
 
-from napari_segany import Prompt
+from napari_segany import Prompt, SamModel
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.multi_view import with_views
 from napari_segany.session import ArraySource, ArrayTarget, Session
 from napari_segany.session.history import write_steps
 from napari_segany.session.journal import Journal, read_journal
 from napari_segany.session.journal_file import KEPT, find_journals
+from napari_segany.session.serialization import object_from_record, object_to_record
 from napari_segany.session.state import State
 
 IMAGE = np.zeros((40, 50), np.uint8)
@@ -272,6 +274,42 @@ def test_nothing_but_labels_that_were_left_is_told_too(model: Any, tmp_path: Pat
     assert not saved.steps
     assert not saved.state.objects
     assert len(saved.former) == 1
+
+
+@pytest.mark.parametrize(
+    ("committed", "leave", "expected"),
+    [([], False, None), ([1], False, 1), ([1, 3], False, 3), ([3, 1], False, 1), ([1, 3], True, 3)],
+)
+def test_views_are_those_of_the_object_that_was_written_last(
+    tiny_model: SamModel, tmp_path: Path, committed: list[int], leave: bool, expected: int | None
+) -> None:
+    """Also where its labels were left; objects that are only open say nothing."""
+    session = begin(tiny_model, tmp_path)
+    for row, views in zip((3, 20), committed, strict=False):
+        session.model = with_views(tiny_model, views)
+        session.add_box([row, 2, row + 14, 40])
+        session.ask()
+        session.commit()
+    if leave:
+        session.set_target(other_labels())
+    session.model = with_views(tiny_model, 2)
+    session.add_point(3, 3)
+    crash(session)
+    assert read_journal(the_journal(tmp_path)).views == expected
+
+
+@pytest.mark.parametrize("views", ["1", "5", "many"])
+def test_other_views_than_there_are_refuse_a_record(tiny_model: SamModel, views: str) -> None:
+    session = begin(with_views(tiny_model, 2), None)
+    session.add_box([2, 2, 30, 40])
+    session.ask()
+    session.commit()
+    (each,) = session.state.committed
+    record = object_to_record(each)
+    assert record["commit"]["model"][3] == "2"
+    record["commit"]["model"][3] = views
+    with pytest.raises(InputError, match="views, not in 2, 3 or 4"):
+        object_from_record(record, IMAGE.shape)
 
 
 def test_labels_that_are_gone_are_not_told(model: Any, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from typing import Literal, cast, get_args
 import torch
 
 from napari_segany.errors import InputError
-from napari_segany.networks.vector_math import choose_programs
+from napari_segany.networks.vector_math import warm_up_vector_functions
 
-# Every model is on a device that is chosen here, and none computes before this module is there.
-choose_programs()
+# Every image model is on a device that is chosen here, so this comes before its first computation.
+warm_up_vector_functions()
 
 Precision = Literal["exact", "bfloat16"]
 """float32 throughout, or bfloat16 where it saves the most time and changes the least."""

@@ -6,6 +6,7 @@ import torch
 
 from napari_segany.models.device import Precision
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.sam.predictor import Predictor
 from napari_segany.models.video_protocol import VideoMemory, video_memory_of
 from napari_segany.networks.encoder_sketch import EncoderSketch
 from napari_segany.weights.catalog import ModelDefaults
@@ -56,5 +57,18 @@ class ModelWrapper:
         """Return the video memory of the model; see :func:`video_memory_of`."""
         return video_memory_of(self.model)
 
+    def keep_prepared(self, planes: int) -> None:
+        """Keep at least so many planes prepared for prompts, from now on."""
+        keep_prepared(self.model, planes)
+
     def __repr__(self) -> str:
         return repr(self.model)
+
+
+def keep_prepared(model: PromptableModel, planes: int) -> None:
+    """Let a model keep at least so many planes prepared for prompts, if its planes need it.
+
+    A model on another machine decides that by itself.
+    """
+    if isinstance(model, (ModelWrapper, Predictor)):
+        model.keep_prepared(planes)

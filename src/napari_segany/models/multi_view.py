@@ -23,11 +23,10 @@ from napari_segany.core.plane_flips import FLIPS
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
 from napari_segany.errors import InputError
-from napari_segany.models.model_wrapper import ModelWrapper
+from napari_segany.models.model_wrapper import ModelWrapper, keep_prepared
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, Multimask, PromptableModel
 from napari_segany.models.sam.embedded_plane import BOTH, outputs_of
 from napari_segany.models.sam.prediction import LOGITS_KEPT, draw_candidates, ranked
-from napari_segany.models.sam.predictor import Predictor
 from napari_segany.models.tiled_model import TiledModel, without_tiles
 from napari_segany.models.video_protocol import Recalled, VideoMemory
 
@@ -111,8 +110,6 @@ class MultiViewModel(ModelWrapper):
             )
         super().__init__(model)
         self.views, self._flips = views, FLIPS[: views - 1]
-        if isinstance(model, Predictor):
-            model.keep_prepared(views)
 
     def __reduce__(self) -> Any:
         return MultiViewModel, (self.model, self.views)
@@ -138,6 +135,7 @@ class MultiViewModel(ModelWrapper):
         """
         if stages:
             return self.model.embed(plane, limits=limits, should_stop=should_stop, stages=True)
+        self._keep_views_prepared()
         # Gray and colours are settled once, so that all views have the same.
         rgb = to_rgb(plane, limits)
         views = [rgb, *(flip.plane(rgb) for flip in self._flips)]
@@ -189,6 +187,7 @@ class MultiViewModel(ModelWrapper):
                 should_stop=should_stop,
             )
         self.check_embedding(embedding)
+        self._keep_views_prepared()
         given = (prompts,) if isinstance(prompts, Prompt) else tuple(prompts)
         for prompt in given:
             if not isinstance(prompt, Prompt):
@@ -210,6 +209,10 @@ class MultiViewModel(ModelWrapper):
                 first = int(outputs_of(multimask, prompt.is_ambiguous) == BOTH)
                 found.append(ranked(drawn, ranking, first))
         return found[0] if isinstance(prompts, Prompt) else found
+
+    def _keep_views_prepared(self) -> None:
+        """Let the model keep all views of a plane prepared, and one plane of somebody else."""
+        keep_prepared(self.model, self.views + 1)
 
     def _mean_answers(
         self,
@@ -314,7 +317,10 @@ def with_views(model: PromptableModel, views: int) -> PromptableModel:
         seen = with_views(model.model, views)
         return TiledModel(seen, object_size=model.object_size, large_plane=model.large_plane)
     own = model.model if isinstance(model, MultiViewModel) else model
-    return own if views == 1 else MultiViewModel(own, views)
+    if views == 1:
+        keep_prepared(own, views)
+        return own
+    return MultiViewModel(own, views)
 
 
 def views_of(model: PromptableModel) -> int:

@@ -9,6 +9,7 @@ import torch
 
 from napari_segany.errors import InputError, WeightsError
 from napari_segany.models.text_protocol import TextModel
+from napari_segany.networks.vector_math import warm_up_vector_functions
 from napari_segany.weights.text_catalog import TEXT_CATALOG
 from napari_segany.weights.text_folders import INSTALL, TextModelCard, text_models, verify_folder
 
@@ -93,6 +94,7 @@ def load_text_model(card: TextModelCard, device: torch.device) -> TextModel:
     with _loading:
         if key not in _loaded:
             verify_folder(card)
+            warm_up_vector_functions()
             made = _load(card, device)
             # One takes as much memory as a large image model.
             _loaded.clear()

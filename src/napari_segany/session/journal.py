@@ -97,9 +97,10 @@ class SavedSession:
 
     @property
     def views(self) -> int | None:
-        """Views in which the object that was committed last was seen; None if there is none."""
-        put = (each for step, each in reversed(self.steps) if step == "put")
-        return next((each.commit.views for each in put if each.commit is not None), None)
+        """Views in which the model saw the object that was written last; None if none was."""
+        steps = [step for labels in (*self.former, self.steps) for step in labels]
+        commits = [each.commit for kind, each in steps if kind == "put" and each.commit is not None]
+        return commits[-1].views if commits else None
 
     @property
     def is_empty(self) -> bool:

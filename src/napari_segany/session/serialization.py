@@ -70,6 +70,10 @@ class PreviousPromptRecord(TypedDict):
     choice: Count
 
 
+MANY_VIEWS = ("2", "3", "4")
+"""Numbers of views that records name; one view is not named."""
+
+
 class CommitRecord(TypedDict):
     """A commit of an object."""
 
@@ -296,4 +300,6 @@ def _commit(record: ObjectRecord, shape: tuple[int, int], mask: MaskSet | None) 
         raise InputError("It is committed and its mask is empty.")
     left_out = _mask(given["left_out"], shape) if "left_out" in given else None
     model = tuple(given.get("model", ()))
+    if model[3:] and model[3] not in MANY_VIEWS:
+        raise InputError(f"Its model saw the plane in {model[3]!r} views, not in 2, 3 or 4.")
     return Commit(mask, given["on_overlap"], given["order"], model, left_out)

@@ -44,7 +44,7 @@ class Commit:
     @property
     def views(self) -> int:
         """The number of views in which the model saw the plane."""
-        return int(self.model[3]) if len(self.model) > 3 else 1
+        return int(self.model[3]) if self.model[3:] else 1
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,7 @@ def test_a_restored_session_goes_on_in_the_views_of_its_last_object(
     earlier.add_box([20, 20, 60, 60])
     earlier.ask()
     earlier.commit()
+    earlier.model = with_views(tiny_model, 1)
     earlier.add_point(30, 40)
     files.crash()
     ready.form.views.setCurrentIndex(ready.form.views.findData(3))

@@ -27,8 +27,8 @@ from napari_segany.weights.catalog import ModelDefaults
 from napari_segany.weights.resolve import Weights, find, load_weights
 
 REMEMBERED = 2
-"""Prepared planes that a model remembers: the plane being worked on, and the one before it. Each
-takes 33 MB where the embedding has 64 x 64 cells."""
+"""Prepared planes that a model remembers, unless more are asked for: the plane being worked on, and
+the one before it. Each takes 33 MB where the embedding has 64 x 64 cells."""
 
 
 class SamModel(Predictor[SamEmbedding]):
@@ -168,9 +168,10 @@ class SamModel(Predictor[SamEmbedding]):
             return prepared
 
     def keep_prepared(self, planes: int) -> None:
-        """Keep so many planes prepared at least, for prompts that are asked about all of them."""
+        """Keep at least so many planes prepared for prompts, from now on."""
         with self._preparing:
-            self._remembered = max(self._remembered, planes)
+            self._remembered = max(REMEMBERED, planes)
+            self._forget_all_but(self._remembered)
 
     def _forget_all_but(self, count: int) -> None:
         """Forget the planes that were used longest ago."""

@@ -99,9 +99,9 @@ class Predictor(ABC, Generic[Own]):
         return found[0] if isinstance(prompts, Prompt) else found
 
     def keep_prepared(self, planes: int) -> None:
-        """Keep so many planes prepared at least, for prompts that are asked about all of them.
+        """Keep at least so many planes prepared for prompts, from now on.
 
-        Nothing is kept where preparing costs nothing.
+        Does nothing for models whose planes need no preparation.
         """
 
     def check_embedding(self, embedding: Embedding) -> None:

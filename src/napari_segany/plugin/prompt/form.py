@@ -171,11 +171,10 @@ class PromptForm(QWidget):
         views = self.views.currentText() if self.views.currentData() > 1 else ""
         self.setup.show_summary(f"{summary}, {views} views" if summary and views else summary)
 
-    def show_restored(self, labels: Labels | None, views: int | None) -> None:
-        """Choose the labels layer and the views of a session; None leaves the views as they are."""
+    def show_restored(self, labels: Labels | None, views: int) -> None:
+        """Show the labels layer and the views of a restored session."""
         self.labels_choice.choose(labels)
-        if views is not None:
-            self.views.setCurrentIndex(self.views.findData(views))
+        self.views.setCurrentIndex(self.views.findData(views))
 
     def show_counts(self, known: int, still_open: int) -> None:
         """Show how many objects a commit writes, and enable what can act.

@@ -22,7 +22,7 @@ class KeptRegions:
     def find_for(self, request: PropagationRequest) -> FindRegions:
         """Return what finds the regions of a request's planes."""
         predictor, axis = request.predictor, request.axis
-        # Finders see planes as they are, whatever views prompts have.
+        # The finder has views of its own, whatever views prompts have.
         model = with_views(without_tiles(predictor.model), 1)
         known = self._of is not None and (
             with_views(without_tiles(self._of[0].model), 1) is model

@@ -39,6 +39,9 @@ def restore(host: SessionHost, saved: SavedSession, tell: Callable[[str], object
     host.steps.finish()
     in_use = sync.open_session().is_begun
     session, view = host.prepare_restore(saved)
+    if saved.views is not None:
+        # Before objects are there, so that they are asked in these views only.
+        host.set_views(saved.views)
     for steps in saved.former:
         sync.insert_below_prompts(sync.labels.restored_layer(view, steps))
     if saved.steps:

@@ -120,6 +120,11 @@ class SessionHost:
         """Use another model, or none."""
         self._see_in_views(model, self._views)
 
+    @property
+    def views(self) -> int:
+        """Views in which the model sees each plane."""
+        return self._views
+
     def set_views(self, views: int) -> None:
         """Show each plane to the model in so many views, 1 to 4; open objects are asked again."""
         self._see_in_views(self._given, views)

@@ -288,7 +288,7 @@ class PromptWidget(ImageDock):
         if saved is None:
             raise InputError("There is no earlier session on this image.")
         self.controller.restore(saved)
-        self.form.show_restored(self.controller.labels, saved.views)
+        self.form.show_restored(self.controller.labels, self.controller.host.views)
 
     def stop(self) -> None:
         """Cancel all work, downloads included."""
