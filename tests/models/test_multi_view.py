@@ -26,7 +26,7 @@ from napari_segany.core.upsampling import draw
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.models import multi_view
 from napari_segany.models.iterative import refine
-from napari_segany.models.model_wrapper import ModelWrapper
+from napari_segany.models.model_wrapper import ModelWrapper, keep_prepared
 from napari_segany.models.multi_view import (
     MultiViewEmbedding,
     MultiViewModel,
@@ -143,15 +143,15 @@ def test_a_click_prepares_no_view_again(
     assert len(projected) == 1
 
 
-def test_in_one_view_a_model_keeps_no_more_planes_than_before(
-    tiny_model: SamModel, plane: Any
-) -> None:
+def test_views_that_were_kept_prepared_are_given_back(tiny_model: SamModel, plane: Any) -> None:
     model = MultiViewModel(SharedModel(tiny_model), 4)
     embedding = model.embed(plane)
     assert isinstance(embedding, MultiViewEmbedding)
     views = (embedding.own, *embedding.mirrored)
     kept = [weakref.ref(tiny_model.prepare(each)) for each in views]
     with_views(model, 1)
+    assert all(each() is not None for each in kept), "others may still ask in four views"
+    keep_prepared(model, 1)
     gc.collect()
     assert [each() is not None for each in kept] == [False, False, True, True]
 

@@ -317,10 +317,7 @@ def with_views(model: PromptableModel, views: int) -> PromptableModel:
         seen = with_views(model.model, views)
         return TiledModel(seen, object_size=model.object_size, large_plane=model.large_plane)
     own = model.model if isinstance(model, MultiViewModel) else model
-    if views == 1:
-        keep_prepared(own, views)
-        return own
-    return MultiViewModel(own, views)
+    return own if views == 1 else MultiViewModel(own, views)
 
 
 def views_of(model: PromptableModel) -> int:

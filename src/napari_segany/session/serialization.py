@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from napari_segany.core.image_source import Plane, check_plane_index, plane_shape
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.plane_flips import FLIPS
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.session.state import (
@@ -70,7 +71,7 @@ class PreviousPromptRecord(TypedDict):
     choice: Count
 
 
-MANY_VIEWS = ("2", "3", "4")
+MANY_VIEWS = tuple(str(2 + n) for n in range(len(FLIPS)))
 """Numbers of views that records name; one view is not named."""
 
 
@@ -301,5 +302,5 @@ def _commit(record: ObjectRecord, shape: tuple[int, int], mask: MaskSet | None) 
     left_out = _mask(given["left_out"], shape) if "left_out" in given else None
     model = tuple(given.get("model", ()))
     if model[3:] and model[3] not in MANY_VIEWS:
-        raise InputError(f"Its model saw the plane in {model[3]!r} views, not in 2, 3 or 4.")
+        raise InputError(f"Its model saw the plane in {model[3]!r} views, not in {MANY_VIEWS}.")
     return Commit(mask, given["on_overlap"], given["order"], model, left_out)

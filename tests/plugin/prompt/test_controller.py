@@ -893,8 +893,10 @@ def test_views_ask_open_objects_again_and_are_kept_with_the_model(
     controller.host.set_views(4)
     controller.host.set_model(tiny_model)
     assert controller.session.model is before
+    assert len(tiny_model._recent) >= 4, "all views stay prepared"
     controller.host.set_views(1)
     assert controller.session.model is tiny_model
+    assert len(tiny_model._recent) == 2
 
 
 def test_objects_are_followed_in_the_views_of_the_session(

@@ -8,6 +8,7 @@ from psygnal import Signal
 
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import DEFAULT_BYTES, EmbeddingCache
+from napari_segany.models.model_wrapper import keep_prepared
 from napari_segany.models.multi_view import with_views
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.failures import describe_error
@@ -133,6 +134,9 @@ class SessionHost:
         if model is not self._given or views != self._views:
             self._given, self._views = model, views
             self.model = None if model is None else with_views(model, views)
+            if model is not None and views == 1:
+                # Several views let it keep more.
+                keep_prepared(model, views)
         if self.sync.session is not None:
             self.sync.session.model = self.model
         self._schedule()
