@@ -1,5 +1,6 @@
 """Size of objects and scale of tiles, estimated from windows of a plane."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,52 @@ def test_other_strategies_keep_the_side_of_the_size(monkeypatch: pytest.MonkeyPa
     noise = np.random.default_rng(0).integers(0, 255, (*SHAPE, 3)).astype(np.uint8)
     found = estimate_object_size(StubModel(), reader(noise), SHAPE, AutomaticParams())
     assert (found.size, found.side) == (20, None)
+
+
+def squares(window: np.ndarray, corners: list[tuple[int, int]], side: int, score: float) -> MaskSet:
+    crops = [np.ones((side, side), bool)] * len(corners)
+    found = MaskSet.from_crops(window.shape[:2], crops, corners)
+    return replace(found, predicted_iou=np.full(len(found), score, np.float32))
+
+
+def raster(start: int, step: int, count: int) -> list[tuple[int, int]]:
+    places = range(start, start + step * count, step)
+    return [(row, col) for row in places for col in places]
+
+
+def estimate_from(monkeypatch: pytest.MonkeyPatch, found_in: dict[int, MaskSet]) -> float:
+    """Estimate from what windows of some sides show; all others show nothing."""
+
+    def search(model: Any, window: np.ndarray, *args: Any, **ways: Any) -> MaskSet:
+        return found_in.get(max(window.shape[:2]), MaskSet.empty(window.shape[:2]))
+
+    monkeypatch.setattr(object_size, "generate_masks", search)
+    monkeypatch.setattr(object_size, "PLACES", 1)
+    bright = np.random.default_rng(0).integers(0, 255, (*SHAPE, 3)).astype(np.uint8)
+    image = bright // 2
+    image[512:640, 512:640] = bright[512:640, 512:640]
+    # Windows of 256 pixels begin at row and column 448.
+    return estimate_object_size(StubModel(), reader(image), SHAPE, AutomaticParams()).size
+
+
+def test_objects_count_by_the_area_in_which_they_were_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = squares(np.zeros((256, 256)), raster(20, 70, 3), 20, 0.7)
+    # More of them than of the small ones, in an area that is 16 times as large.
+    large = squares(np.zeros(SHAPE), raster(20, 100, 9), 80, 0.7)
+    assert estimate_from(monkeypatch, {1024: large}) == 80
+    assert estimate_from(monkeypatch, {256: small, 1024: large}) == 20
+
+
+def test_a_group_of_objects_is_no_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = squares(np.zeros((256, 256)), raster(20, 70, 3), 20, 0.7)
+    group = squares(np.zeros(SHAPE), [(350, 350)], 500, 0.95)
+    assert estimate_from(monkeypatch, {1024: group}) == 500
+    assert estimate_from(monkeypatch, {256: inside, 1024: group}) == 20
+    # Parts of an object, each no better than the whole, are none.
+    parts = squares(np.zeros((256, 256)), [(100, 100), (100, 130)], 20, 0.7)
+    assert estimate_from(monkeypatch, {256: parts, 1024: group}) == 500
 
 
 def test_nothing_found_is_a_guess_and_stops_at_once(

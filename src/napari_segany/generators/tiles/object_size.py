@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.mask_placing import place_on_plane
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.nms import Overlaps, mask_nms
 from napari_segany.core.tiles import Box
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
@@ -35,6 +36,10 @@ SEEN = (12.0, 512.0)
 OVERLAP = 0.3
 """Part of the smaller of two objects that both may share; the better one counts."""
 
+GROUP = 2.0
+"""Ratio of the summed predicted IoU of objects to that of a larger one around them from which that
+one is a group of them. Two parts of an object never reach it if each is worth no more than it."""
+
 
 @dataclass(frozen=True)
 class SizeEstimate:
@@ -43,7 +48,8 @@ class SizeEstimate:
     Attributes
     ----------
     size : float
-        Median length in pixels; a length is the longer side of an object's box.
+        Median length in pixels over all objects that the plane is expected to hold; a length is the
+        longer side of an object's box.
     objects : int
         Objects that were measured; 0 if none was found, and the size is a guess.
     side : int or None
@@ -121,24 +127,61 @@ def estimate_object_size(
         return found
 
     looks = [each for side in _sides(shape) for each in look(side)]
-    lengths = [np.zeros(0)]
-    for number in range(len(places)):
-        if parts := [each.objects for each in looks if each.place == number]:
-            objects = MaskSet.concatenate(parts)
-            lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
-    every = np.concatenate(lengths)
-    if not len(every):
+    lengths, weights = _population(looks)
+    if not len(lengths):
         return SizeEstimate(SEARCHED_OBJECT_SIZE, 0)
-    size = round(float(np.median(every)), 1)
+    median = np.quantile(lengths, 0.5, weights=weights, method="inverted_cdf")
+    size = round(float(median), 1)
     # Only finders expect the IoU of objects of all kinds alike.
     if not isinstance(rules, FinderParams):
-        return SizeEstimate(size, len(every))
+        return SizeEstimate(size, len(lengths))
     usual = TileParams(object_size=size).resolved(params).tile_side
     assert usual is not None, "the size is known"
     side = _better_side(looks, look, usual, least_side(size))
     if side == usual:
-        return SizeEstimate(size, len(every))
-    return SizeEstimate(size, len(every), side, usual)
+        return SizeEstimate(size, len(lengths))
+    return SizeEstimate(size, len(lengths), side, usual)
+
+
+def _population(looks: list[Look]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lengths of the objects of windows, and how many a pixel of the plane each is.
+
+    Of overlapping objects around a place the best one counts, but for groups. A large window holds
+    large objects of a wide area and misses the small ones, which only small windows show. So an
+    object counts in inverse proportion to the area of its window: it stands for its like elsewhere.
+    """
+    lengths, weights = [np.zeros(0)], [np.zeros(0)]
+    for place in sorted({each.place for each in looks}):
+        here = [each for each in looks if each.place == place]
+        objects = MaskSet.concatenate([each.objects for each in here])
+        overlaps = Overlaps(objects.boxes, objects.area, objects.count_shared)
+        single = _not_groups(overlaps, objects.best_first)
+        scores = objects.best_first[single]
+        kept = single[mask_nms(overlaps, scores, OVERLAP, single, smaller=True)]
+        density = [1 / _area(each.window) for each in here]
+        lengths.append(_lengths(objects[kept]))
+        weights.append(np.repeat(density, [len(each.objects) for each in here])[kept])
+    return np.concatenate(lengths), np.concatenate(weights)
+
+
+def _not_groups(overlaps: Overlaps, scores: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the positions of objects that are no group of smaller ones.
+
+    A window that is too large for small objects may show only how they lie together, clearly.
+    """
+    sharing = overlaps.above(OVERLAP, smaller=True)
+    one, two = (each[sharing] for each in overlaps.pairs)
+    one_is_smaller = overlaps.areas[one] <= overlaps.areas[two]
+    small, large = np.where(one_is_smaller, one, two), np.where(one_is_smaller, two, one)
+    alone = np.ones(len(scores), bool)
+    candidates = np.flatnonzero(np.bincount(large, minlength=len(scores)) > 1)
+    # From small to large: a group of groups is compared with what these are made of.
+    for outer in candidates[np.argsort(overlaps.areas[candidates], kind="stable")]:
+        inner = small[large == outer]
+        inner = inner[alone[inner]]
+        best = mask_nms(overlaps, scores[inner], OVERLAP, inner, smaller=True)
+        alone[outer] = scores[inner][best].sum() <= GROUP * scores[outer]
+    return np.flatnonzero(alone)
 
 
 def _better_side(
@@ -150,6 +193,10 @@ def _better_side(
         # What the usual side shows was a guess from its neighbours.
         curve = compare_sides([*looks, *look(usual)])
     return choose_side(curve, usual, least)
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _lengths(masks: MaskSet) -> NDArray[np.float64]:
