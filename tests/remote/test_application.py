@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_segany import SamModel
+from napari_segany.models.model_wrapper import keep_prepared
+from napari_segany.models.multi_view import MOST_VIEWS
 from napari_segany.remote import admission as admission_module
 from napari_segany.remote.admission import Admission
 from napari_segany.remote.application import MOST_WAITING, Application
@@ -69,8 +71,10 @@ def hello(**fields: Any) -> bytes:
 
 
 @pytest.fixture
-def calls(tiny_model: SamModel) -> Calls:
-    return Calls.of([tiny_model], "1.2.3", 1_000_000)
+def calls(tiny_model: SamModel) -> Iterator[Calls]:
+    yield Calls.of([tiny_model], "1.2.3", 1_000_000)
+    # Others use the model, too.
+    keep_prepared(tiny_model, 1)
 
 
 def make(calls: Calls, token: str | None = None, **options: float) -> Application:
@@ -241,6 +245,17 @@ def test_tokens_are_compared_in_constant_time(
         assert client.status == status
     assert len(compared) == 3
     assert {len(each) for pair in compared for each in pair} == {32}
+
+
+def test_the_views_of_a_client_stay_prepared(calls: Calls, tiny_model: SamModel) -> None:
+    random = np.random.default_rng(0)
+    planes = [random.integers(0, 255, (60, 80)).astype(np.uint8) for _ in range(MOST_VIEWS)]
+    embeddings = [tiny_model.embed(each) for each in planes]
+    prepared = [tiny_model.prepare(each) for each in embeddings]
+    # Another client asks about a plane of its own.
+    tiny_model.embed(random.integers(0, 255, (60, 80)).astype(np.uint8))
+    again = [tiny_model.prepare(each) for each in embeddings]
+    assert all(one is two for one, two in zip(prepared, again, strict=True))
 
 
 def test_planes_are_held_within_a_budget() -> None:

@@ -17,6 +17,8 @@ from napari_segany.generators.generate import generate_masks, usual_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.volumes.find_maps import find_maps
 from napari_segany.models.distance_decoder import has_decoder
+from napari_segany.models.model_wrapper import keep_prepared
+from napari_segany.models.multi_view import MOST_VIEWS
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.recipe import machine
@@ -79,7 +81,13 @@ class Calls:
 
     @classmethod
     def of(cls, models: Sequence[PromptableModel], version: str, max_upload: int) -> "Calls":
-        """Return the calls of models, each of which embeds the same pixels once for all clients."""
+        """Return the calls of models, each of which embeds the same pixels once for all clients.
+
+        A client that asks in several views asks about that many planes in turn, so they stay
+        prepared, and one plane of another client beside them.
+        """
+        for each in models:
+            keep_prepared(each, MOST_VIEWS + 1)
         return cls({each.id: SharedModel(each) for each in models}, version, max_upload)
 
     def answer(self, message: Message, ways: Ways) -> Message:

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from napari_segany.core.display import Display, check_display_limits
 from napari_segany.core.intensity import Limits
+from napari_segany.core.plane_flips import FLIPS
 from napari_segany.errors import InputError
 from napari_segany.schema import from_json
 from napari_segany.session.serialization import Count, Number, ObjectRecord, Real, Shape
@@ -55,7 +56,7 @@ class SessionRecord(TypedDict):
     model: str
     weights_sha256: str
     precision: Literal["exact", "bfloat16"]
-    views: NotRequired[Annotated[int, Ge(2), Le(4)]]
+    views: NotRequired[Annotated[int, Ge(2), Le(1 + len(FLIPS))]]
     device_kind: NotRequired[str]
     torch_version: NotRequired[str]
     instruction_set: NotRequired[str]
