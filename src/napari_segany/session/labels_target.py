@@ -14,12 +14,19 @@ from napari_segany.errors import InputError
 Box = tuple[slice, ...]
 """Part of an image: a slice with start and stop for every axis."""
 
+Pixels = tuple[NDArray[np.intp], ...]
+"""Pixels of an image: (n,) indices for every axis."""
+
 
 class LabelsTarget(Protocol):
     """Integer labels of an image, read and written by parts."""
 
     def read(self, box: Box) -> NDArray[np.integer]:
         """Return a copy of the labels in a box."""
+        ...
+
+    def read_pixels(self, pixels: Pixels) -> NDArray[np.integer]:
+        """Return the (n,) labels of pixels."""
         ...
 
     def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
@@ -61,6 +68,11 @@ class ArrayTarget:
         found: NDArray[np.integer] = self.data[box].copy()
         return found
 
+    def read_pixels(self, pixels: Pixels) -> NDArray[np.integer]:
+        """Return the (n,) labels of pixels."""
+        found: NDArray[np.integer] = self.data[pixels]
+        return found
+
     def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
         """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
         self.data[box][where] = values
@@ -85,6 +97,10 @@ class NoTarget:
     """Placeholder for labels that do not exist yet."""
 
     def read(self, box: Box) -> NDArray[np.integer]:
+        """Raise InputError."""
+        raise self._error()
+
+    def read_pixels(self, pixels: Pixels) -> NDArray[np.integer]:
         """Raise InputError."""
         raise self._error()
 

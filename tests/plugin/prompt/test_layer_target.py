@@ -3,6 +3,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Labels
 
@@ -31,6 +32,14 @@ def test_labels_are_written_so_that_their_own_undo_knows(visible: bool) -> None:
     assert not layer.data.any()
     target.note_painted(9)
     assert target.free_label() == 10
+
+
+@pytest.mark.parametrize("make", [np.asarray, lambda data: zarr.array(data, chunks=(1, 10, 10))])
+def test_pixels_are_read_at_once(make: Any) -> None:
+    data = np.random.default_rng(0).integers(0, 9, (3, 20, 30)).astype(np.int32)
+    target = LayerTarget(shown(make(data)))
+    pixels = (np.array([0, 2, 1]), np.array([4, 19, 4]), np.array([5, 29, 0]))
+    assert np.array_equal(target.read_pixels(pixels), data[pixels])
 
 
 def test_what_is_written_unseen_is_shown_later(monkeypatch: pytest.MonkeyPatch) -> None:

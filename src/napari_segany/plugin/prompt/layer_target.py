@@ -9,7 +9,7 @@ from dask.base import is_dask_collection
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
-from napari_segany.session.labels_target import Box, check_label
+from napari_segany.session.labels_target import Box, Pixels, check_label
 
 
 class LayerTarget:
@@ -41,6 +41,10 @@ class LayerTarget:
         """Return a copy of the labels in a box."""
         found: NDArray[np.integer] = np.array(self.layer.data[box])
         return found
+
+    def read_pixels(self, pixels: Pixels) -> NDArray[np.integer]:
+        """Return the (n,) labels of pixels."""
+        return np.asarray(self.layer.data[pixels])
 
     def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
         """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
