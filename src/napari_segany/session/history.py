@@ -264,14 +264,17 @@ class History:
         """
         begun = len(steps)
         try:
-            for each in reversed(in_commit_order(self._compositor.objects)):
-                other = state.objects.get(each.id)
-                if other is None or other.commit is not each.commit:
-                    self._compositor.remove(each.id)
-                    steps.append(("take", each))
-            for each in in_commit_order(state.objects.values()):
-                if each.id in self._compositor:
-                    continue
+            # Few of thousands differ, so they are chosen before they are sorted.
+            gone = [
+                each
+                for each in self._compositor.objects
+                if (other := state.objects.get(each.id)) is None or other.commit is not each.commit
+            ]
+            for each in reversed(in_commit_order(gone)):
+                self._compositor.remove(each.id)
+                steps.append(("take", each))
+            new = [each for each in state.objects.values() if each.id not in self._compositor]
+            for each in in_commit_order(new):
                 put = self._compositor.add(each)
                 # At once, because the next one may fail.
                 steps.append(("put", put))
