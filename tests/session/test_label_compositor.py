@@ -81,9 +81,14 @@ def test_a_covered_object_is_not_missing_and_comes_back(
     compositor: LabelCompositor, target: CountingTarget, objects: list[SegmentedObject]
 ) -> None:
     compositor.add(committed(90, 0, 0, 0, 6))
-    compositor.add(committed(91, 0, 12, 12, 2))
+    # This one covers the first pixels of another object.
+    compositor.add(committed(91, 0, 10, 10, 2))
     assert not (target.data == 1).any()
+    target.boxes = 0
     assert compositor.missing() == {}
+    assert target.boxes == 2
+    assert compositor.missing() == {}
+    assert target.boxes == 3, "a visible pixel of the other object is known"
     compositor.remove(90)
     assert compositor.missing() == {}
     target.data[target.data == 1] = 0

@@ -84,7 +84,7 @@ class Calls:
         """Return the calls of models, each of which embeds the same pixels once for all clients.
 
         A client that asks in several views asks about that many planes in turn, so they stay
-        prepared, and one plane of another client beside them.
+        prepared, and one plane of another client beside them, until a search needs the memory.
         """
         for each in models:
             keep_prepared(each, MOST_VIEWS + 1)

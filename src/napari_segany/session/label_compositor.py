@@ -39,7 +39,7 @@ class _Patch:
     visible : int
         Number of its pixels that no other object covers.
     probe : tuple of int
-        A pixel of ``where`` in the image, which is visible as far as is known.
+        A pixel of ``where`` in the image, which is visible as far as is known; empty without any.
     """
 
     each: SegmentedObject
@@ -52,7 +52,7 @@ class _Patch:
     probe: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.probe = self.first(self.where)
+        self.probe = self.first(self.where) if self.where.any() else ()
 
     def first(self, where: NDArray[np.bool_]) -> tuple[int, ...]:
         """Return the first of some pixels of the box, in the image."""
@@ -66,7 +66,7 @@ class _Patch:
         return image
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Probes:
     """The probes of all patches, to be read in one go.
 
@@ -196,8 +196,9 @@ class LabelCompositor:
     def missing(self) -> dict[int, Loss]:
         """Return the objects that were removed from the labels from outside, and their loss.
 
-        An object that is only covered by objects committed later is not missing. With thousands of
-        objects this takes a millisecond, since one visible pixel of each is known.
+        An object that is only covered by objects committed later is not missing. One visible pixel
+        of each object is known, and all of these are read at once; further pixels are read for
+        objects of which none is visible there any more.
         """
         if self._probes is None:
             self._probes = _Probes.of([p for p in self._patches.values() if len(p.before)])

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import dask.array as da
@@ -34,12 +35,31 @@ def test_labels_are_written_so_that_their_own_undo_knows(visible: bool) -> None:
     assert target.free_label() == 10
 
 
-@pytest.mark.parametrize("make", [np.asarray, lambda data: zarr.array(data, chunks=(1, 10, 10))])
+class Boxes:
+    """An array that gives boxes alone, as some file formats do."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self._data, self.shape, self.dtype, self.ndim = data, data.shape, data.dtype, data.ndim
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        assert not any(isinstance(each, np.ndarray) for each in index)
+        return self._data[index]
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        self._data[index] = values
+
+
+@pytest.mark.parametrize(
+    "make", [np.asarray, lambda data: zarr.array(data, chunks=(1, 10, 10)), da.from_array, Boxes]
+)
 def test_pixels_are_read_at_once(make: Any) -> None:
     data = np.random.default_rng(0).integers(0, 9, (3, 20, 30)).astype(np.int32)
-    target = LayerTarget(shown(make(data)))
+    target = LayerTarget(shown(data.copy()))
+    # A layer may get other data while a session is bound to it.
+    target.layer = SimpleNamespace(data=make(data))
     pixels = (np.array([0, 2, 1]), np.array([4, 19, 4]), np.array([5, 29, 0]))
     assert np.array_equal(target.read_pixels(pixels), data[pixels])
+    assert len(target.read_pixels(tuple(np.zeros(0, int) for _ in range(3)))) == 0
 
 
 def test_what_is_written_unseen_is_shown_later(monkeypatch: pytest.MonkeyPatch) -> None:

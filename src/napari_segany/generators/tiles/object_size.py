@@ -37,8 +37,8 @@ OVERLAP = 0.3
 """Part of the smaller of two objects that both may share; the better one counts."""
 
 GROUP = 2.0
-"""Ratio of the summed predicted IoU of objects to that of a larger one around them from which that
-one is a group of them. Two parts of an object never reach it if each is worth no more than it."""
+"""Ratio of the summed scores of objects to that of a larger one around them above which that one is
+a group of them. Two parts of an object never exceed it if each is worth no more than it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SizeEstimate:
     Attributes
     ----------
     size : float
-        Median length in pixels over all objects that the plane is expected to hold; a length is the
+        Median length in pixels, in which objects of small windows count more; a length is the
         longer side of an object's box.
     objects : int
         Objects that were measured; 0 if none was found, and the size is a guess.
@@ -144,11 +144,12 @@ def estimate_object_size(
 
 
 def _population(looks: list[Look]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lengths of the objects of windows, and how many a pixel of the plane each is.
+    """Return the lengths of the objects of windows, and their weights.
 
     Of overlapping objects around a place the best one counts, but for groups. A large window holds
     large objects of a wide area and misses the small ones, which only small windows show. So an
-    object counts in inverse proportion to the area of its window: it stands for its like elsewhere.
+    object counts in inverse proportion to the area of the window that shows it best. That is no
+    exact density, since most objects are seen in several windows: it was nearest to the labels.
     """
     lengths, weights = [np.zeros(0)], [np.zeros(0)]
     for place in sorted({each.place for each in looks}):
@@ -180,7 +181,7 @@ def _not_groups(overlaps: Overlaps, scores: NDArray[np.floating]) -> NDArray[np.
         inner = small[large == outer]
         inner = inner[alone[inner]]
         best = mask_nms(overlaps, scores[inner], OVERLAP, inner, smaller=True)
-        alone[outer] = scores[inner][best].sum() <= GROUP * scores[outer]
+        alone[outer] = not scores[inner][best].sum() > GROUP * scores[outer]
     return np.flatnonzero(alone)
 
 

@@ -44,7 +44,15 @@ class LayerTarget:
 
     def read_pixels(self, pixels: Pixels) -> NDArray[np.integer]:
         """Return the (n,) labels of pixels."""
-        return np.asarray(self.layer.data[pixels])
+        data = self.layer.data
+        if isinstance(data, np.ndarray):
+            found: NDArray[np.integer] = data[pixels]
+            return found
+        if hasattr(data, "vindex"):
+            # Arrays of zarr and dask read a chunk once for all of its pixels.
+            return np.asarray(data.vindex[pixels])
+        boxes = (tuple(slice(k, k + 1) for k in at) for at in zip(*pixels, strict=True))
+        return np.array([self.read(box).item() for box in boxes], data.dtype)
 
     def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
         """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
