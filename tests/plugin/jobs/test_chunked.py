@@ -148,3 +148,20 @@ def test_an_error_of_a_part_ends_the_work() -> None:
     assert not queue.waiting
     with pytest.raises(ZeroDivisionError):
         do_in_turns(queue, "key", (1 / zero for zero in [0]), errors.append)
+
+
+def test_turns_of_the_event_loop_say_so_and_the_first_and_a_finish_do_not(jobs: Any) -> None:
+    tasks, seen = ChunkedTasks(jobs), []
+
+    def note(*_: Any) -> None:
+        seen.append(tasks.is_later)
+
+    tasks.for_each("short", range(3), note, note, jobs.fail)
+    assert seen == [False, False]
+    tasks.for_each("long", range(CHUNK + 1), note, note, jobs.fail)
+    jobs.run()
+    assert seen[2:] == [False, True, True]
+    assert not tasks.is_later
+    tasks.for_each("finished", range(CHUNK + 1), note, note, jobs.fail)
+    tasks.finish()
+    assert seen[5:] == [False, False, False]

@@ -563,6 +563,24 @@ def test_undoing_a_commit_that_is_on_its_way_undoes_all_of_it(begin: Any, jobs: 
     assert not controller.session.state.objects
 
 
+def test_what_follows_many_objects_is_spread_over_turns(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    assert len(controller.shapes.data) == 1
+    controller.commit()
+    while len(controller.session.state.committed) < 300:
+        jobs.waiting.pop(0)[4](None)
+    # The turn of the last commits leaves the layers to further ones.
+    assert len(controller.shapes.data) == 1
+    assert controller.preview_layer.data.any()
+    jobs.run()
+    assert not controller.shapes.data
+    assert not controller.preview_layer.data.any()
+    assert len(controller.labels.features) == 300
+    controller.undo()
+    jobs.run()
+    assert len(controller.shapes.data) == 1
+
+
 @pytest.mark.parametrize("act", ["clear", "into", "commit"])
 def test_a_commit_that_is_on_its_way_is_finished_before_something_else(
     begin: Any, jobs: Any, act: str

@@ -46,11 +46,13 @@ class ChunkedTasks:
     ----------
     running : bool
         True while a turn is being executed.
+    is_later : bool
+        True in turns after the first, which the event loop gives and the clock ends.
     """
 
     def __init__(self, jobs: JobQueue, clock: Callable[[], float] = time.perf_counter) -> None:
         self.jobs, self._clock = jobs, clock
-        self.running = False
+        self.running = self.is_later = False
         self._tasks: list[_Task] = []
 
     def cancel(self) -> None:
@@ -89,7 +91,11 @@ class ChunkedTasks:
         def next_turn() -> None:
             # finish() may have completed the task in the meantime.
             if task in self._tasks:
-                self._try_turn(task)
+                self.is_later = True
+                try:
+                    self._try_turn(task)
+                finally:
+                    self.is_later = False
                 schedule()
 
         def schedule() -> None:

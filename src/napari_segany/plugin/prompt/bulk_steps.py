@@ -49,6 +49,11 @@ class BulkSteps:
         """True while a chunk is being done."""
         return self._tasks.running
 
+    @property
+    def is_later(self) -> bool:
+        """True in turns of the event loop after the first of a step, which should be short."""
+        return self._tasks.is_later
+
     def finish(self) -> None:
         """Do all remaining chunks now."""
         self._tasks.finish()

@@ -353,8 +353,13 @@ class SessionHost:
 
     def _end_steps(self) -> None:
         """Make all follow the session's state after the last chunk of a step."""
-        self.sync.show_preview()
-        self._update()
+        if self.steps.is_later:
+            # With thousands of objects, each of these is a turn by itself.
+            self.sync.show_preview_later()
+            self.jobs.call_later("end of steps", self._update)
+        else:
+            self.sync.show_preview()
+            self._update()
 
     def _update(self) -> None:
         """Make layers, jobs and observers follow the session's state."""
