@@ -174,16 +174,17 @@ def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
         plane, truth = copies(rgb, labels, args)
         start = time.process_time()
         about, shape = None, (plane.shape[0], plane.shape[1])
-        tiles = TileParams("always", size)
+        tiles = TileParams("always", size, tile_scales=args.scales)
         if args.estimate:
             readers = [lambda plane=plane: reader(plane)]
-            tiles, about = settle_tiles(TileParams("always"), model, params, shape, readers)
+            asked = replace(tiles, object_size=None)
+            tiles, about = settle_tiles(asked, model, params, shape, readers)
         found, grid, _ = in_tiles(model, plane, tiles, params)
         seconds = time.process_time() - start
         tiled_scores = scores(found, truth, (rgb.shape[0], rgb.shape[1]))
         said = "" if about is None else f" ({about.size:.0f}, {about.side or 'usual'})"
         line = f"{name} {size:3.0f}{said} {grid.side} | {single} | {tiled_scores}"
-        line += f" | {len(grid)} {seconds:.1f}"
+        line += f" | {grid.count} {seconds:.1f}"
         if args.whole:
             start = time.process_time()
             whole = generate_masks(model, plane, params, refilter=False)
@@ -206,7 +207,7 @@ def run_sizes(args: argparse.Namespace, model: PromptableModel) -> None:
         for frame in args.frame:
             side = max(round(1024 * size / frame / 8) * 8, SMALLEST_TILE)
             overlap = min(int(np.ceil(2 * size)), (side - 17) // 2)
-            grid = TileGrid((plane.shape[0], plane.shape[1]), side, overlap)
+            grid = TileGrid((plane.shape[0], plane.shape[1]), side, overlap, args.scales or 2)
             start = time.process_time()
             found = search_tiles(model, reader(plane), grid, params, refilter=False)
             seconds = time.process_time() - start
@@ -226,6 +227,7 @@ def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
     for name, rgb, _, size in images(args):
         tiles = TileParams("always", size).resolved(params)
         side, overlap = tiles.tile_side or 0, tiles.tile_overlap or 0
+        scales = args.scales or 2
         step = (side - overlap) // args.places
         shifts = [(a * step, b * step) for a in range(args.places) for b in range(args.places)]
         # About two tiles a side; the image's place in the grid changes, the image does not.
@@ -241,7 +243,7 @@ def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
                 place = tuple(slice(s, s + length) for s in at)
                 canvas[place] = image
                 if kind == "tiles":
-                    grid = TileGrid((canvas.shape[0], canvas.shape[1]), side, overlap)
+                    grid = TileGrid((canvas.shape[0], canvas.shape[1]), side, overlap, scales)
                     masks = search_tiles(model, reader(canvas), grid, params, refilter=False)
                 else:
                     masks = generate_masks(model, canvas, params_in_tile(params), refilter=False)
@@ -342,7 +344,7 @@ def run_long(args: argparse.Namespace, model: PromptableModel) -> None:
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     long = sides.max(axis=1) > grid.overlap
     print(
-        f"{len(grid)} tiles of {grid.side} pixels that overlap by {grid.overlap}: {len(found)} "
+        f"{grid.count} tiles from {grid.side} pixels on, overlap {grid.overlap}: {len(found)} "
         f"objects, {long.sum()} longer than the overlap; the image by itself has {len(single)}; "
         f"{seconds:.1f} s"
     )
@@ -487,7 +489,7 @@ def run_memory(args: argparse.Namespace) -> None:
         seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{side} x {side}: {len(grid)} tiles, {len(found)} objects of "
+            f"{side} x {side}: {grid.count} tiles, {len(found)} objects of "
             f"{len(found.all_candidates)} candidates, {peak - before:.0f} MB above one tile, the "
             f"plane itself would have {3 * side * side / 2**20:.0f} MB; {seconds:.0f} s",
             flush=True,
@@ -523,6 +525,7 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="also search the plane as a whole")
     parser.add_argument("--places", type=int, default=5, help="places along each axis of an image")
     parser.add_argument("--views", type=int, choices=(1, 2), help="views of each tile")
+    parser.add_argument("--scales", type=int, choices=(1, 2), help="scales of the tiles")
     parser.add_argument("--names", nargs="*", help="only these images")
     parser.add_argument("--objects", type=int, default=100_000)
     args = parser.parse_args()

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,23 @@ def test_entries_that_are_not_given_keep_their_defaults() -> None:
         '{"format": 1, "model": "m", "weights_sha256": "0", "params": {"points_per_side": 7}}'
     )
     assert partly.params == AutomaticParams(points_per_side=7)
+
+
+def test_tiles_of_recipes_without_scales_have_one() -> None:
+    """Recipes from before tiles of two scales give the same labels, and are written the same."""
+    params = FinderParams()
+    tiles = TileParams(object_size=20).resolved(params)
+    assert tiles.tile_scales == 2
+    recipe = Recipe("m", "0", params, tiles=tiles)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    values = json.loads(recipe.to_json())
+    del values["tiles"]["tile_scales"]
+    earlier = Recipe.from_json(json.dumps(values))
+    assert earlier.tiles == replace(tiles, tile_scales=1)
+    assert json.loads(earlier.to_json()) == values
+    # Nothing was settled yet.
+    values["tiles"] = {"tiles": "auto"}
+    assert Recipe.from_json(json.dumps(values)).tiles == TileParams()
 
 
 def test_tiles_of_recipes_without_views_are_seen_once() -> None:

@@ -40,15 +40,16 @@ def test_another_scale_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch) ->
     recipe, said = notes_of(monkeypatch, TileParams(), SizeEstimate(20.0, 31, 256, 424))
     assert recipe.tiles is not None
     assert recipe.tiles.tile_side == 256
-    usual = len(replace(recipe.tiles, tile_side=424).grid((SIDE, SIDE)))
-    used = len(recipe.tiles.grid((SIDE, SIDE)))
+    usual = replace(recipe.tiles, tile_side=424).grid((SIDE, SIDE)).count
+    grid = recipe.tiles.grid((SIDE, SIDE))
+    used = len(grid) + len(grid.covering[1])
     assert said == [
         "the size of objects is estimated as 20 pixels, from 31 of them; give another with "
         "--object-size",
         "a first look found more in tiles of 256 pixels than in those of 424 pixels that the size "
         f"asks for, of which there would be {usual}; give another side with --tile-side",
-        f"planes of 2400 x 2400 pixels are searched in {used} tiles of 256 pixels; --tiles off "
-        "searches them as a whole",
+        f"planes of 2400 x 2400 pixels are searched in {used} tiles of 256 and 512 pixels; --tiles "
+        "off searches them as a whole",
     ]
     assert used > 2 * usual
 

@@ -225,6 +225,9 @@ class Recipe:
         for name in ("tracks", "tiles", "classes"):
             if getattr(self, name) is None:
                 del values[name]
+        if self.tiles is not None and self.tiles.tile_scales == 1:
+            # As before planes were searched in tiles of two scales.
+            del values["tiles"]["tile_scales"]
         if self.tiles is None and values["params"].get("views", 1) is None:
             # Recipes of whole planes are what they were before tiles were seen twice, and so are
             # the keys by which batches know results.
@@ -261,6 +264,8 @@ class Recipe:
             names = set(given) if isinstance(given, dict) else set()
             if unknown := names - {f.name for f in fields(known)}:
                 raise InputError(f"{what}: {', '.join(sorted(unknown))}.")
+        if isinstance(tiles := values.get("tiles"), dict) and tiles.get("tile_side"):
+            tiles.setdefault("tile_scales", 1)
         if kind is FinderParams and isinstance(values.get("params"), dict):
             _complete_earlier(values["params"], bool(values.get("tiles")))
         # Read apart from the rest, because their type depends on the tag.

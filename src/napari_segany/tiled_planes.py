@@ -173,15 +173,16 @@ def resolve_tiles(
             "size asks for, of which there would be %d; give another side with --tile-side",
             estimate.side,
             estimate.usual_side,
-            len(replace(tiles, tile_side=estimate.usual_side).grid(shape)),
+            replace(tiles, tile_side=estimate.usual_side).grid(shape).count,
         )
+    grid = tiles.grid(shape)
     note(
         logger,
-        "planes of %d x %d pixels are searched in %d tiles of %d pixels; --tiles off searches "
+        "planes of %d x %d pixels are searched in %d tiles of %s pixels; --tiles off searches "
         "them as a whole",
         *shape,
-        len(tiles.grid(shape)),
-        tiles.tile_side,
+        grid.count,
+        " and ".join(str(each.side) for each in grid.covering),
     )
     return replace(recipe, tiles=tiles)
 

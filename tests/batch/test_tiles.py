@@ -37,7 +37,7 @@ from napari_segany.plane_search import find_masks
 from napari_segany.segmentation import make_recipe, resolve_stack
 
 PARAMS = AutomaticParams(points_per_side=4, pred_iou_thresh=0, stability_score_thresh=0)
-TILES = TileParams("always", object_size=16, tile_side=128, tile_overlap=32)
+TILES = TileParams("always", object_size=16, tile_side=128, tile_overlap=32, tile_scales=1)
 EXPORTS = ("coco", "rois", "geojson")
 
 
@@ -196,6 +196,40 @@ def test_a_stopped_run_goes_on_at_the_tile(
     assert not list((output / ".segany").rglob("tile_*.npz"))
     (again,) = run(batch_of(image, output, where), where)
     assert again.state == "same"
+
+
+def test_tiles_of_two_scales_are_those_of_python_and_of_the_box_only(
+    tmp_path: Path, stub: StubModel, monkeypatch: pytest.MonkeyPatch, in_tiles: bool
+) -> None:
+    from napari_segany.batch import plane_tiles
+
+    original, searched = plane_tiles.find_tile, []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        searched.append((options["level"], options["number"]))
+        return original(*args, **options)
+
+    monkeypatch.setattr(plane_tiles, "find_tile", watched)
+    # With tiles of one scale the recipe does not speak of it.
+    image, tiles = save_slide(tmp_path / "in", "tiff"), replace(TILES, tile_scales=2)
+    box = (100, 0, 250, 150)
+    segment(image, tmp_path / "part", stub, box=box, tiles=tiles)
+    labels = tifffile.imread(tmp_path / "part" / "slide_labels.ome.tif")
+    region = np.zeros(labels.shape, bool)
+    region[100:250, :150] = True
+    expected = segment_everything(pixels_of(), "YX", stub, PARAMS, tiles=tiles, region=region)
+    np.testing.assert_array_equal(labels, expected)
+    one = segment_everything(pixels_of(), "YX", stub, PARAMS, tiles=TILES, region=region)
+    assert not np.array_equal(one, expected)
+    fine, coarse = tiles.grid(SHAPE).covering
+    wanted = [(0, n) for n in fine.reaching(box)] + [(1, n) for n in coarse.reaching(box)]
+    assert sorted(each for each in searched if each[0] < 2) == wanted
+    assert len(wanted) < tiles.grid(SHAPE).count
+    for name, stored in (("part", 2), ("one", None)):
+        if name == "one":
+            segment(image, tmp_path / name, stub, box=box)
+        recipe = json.loads((tmp_path / name / "slide_recipe.json").read_text())
+        assert recipe["tiles"].get("tile_scales") == stored
 
 
 def test_only_tiles_of_the_box_are_searched(

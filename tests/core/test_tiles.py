@@ -66,6 +66,24 @@ def test_larger_tiles_end_with_the_plane() -> None:
     assert whole.coarser() is None
 
 
+def test_levels_cover_the_plane_as_far_as_there_are_larger_tiles() -> None:
+    grid = TileGrid((500, 700), 160, 40, levels=3)
+    assert [(each.side, each.overlap) for each in grid.covering] == [
+        (160, 40),
+        (320, 80),
+        (640, 160),
+    ]
+    assert [each.levels for each in grid.covering] == [3, 2, 1]
+    assert grid.count == sum(len(each) for each in grid.covering)
+    assert len(TileGrid((500, 700), 400, 40, levels=3).covering) == 2
+    assert TileGrid((500, 700), 160, 40).covering == (TileGrid((500, 700), 160, 40),)
+    # The tiles of a level are the same, whatever covers the plane.
+    one, other = grid.coarser(), TileGrid((500, 700), 160, 40).coarser()
+    assert one is not None
+    assert other is not None
+    assert [each.box for each in one] == [each.box for each in other]
+
+
 def test_overlaps_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="less than half"):
         TileGrid((100, 100), 64, 32)

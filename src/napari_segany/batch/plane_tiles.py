@@ -230,7 +230,11 @@ class PlaneTiles:
     def _numbers(self) -> tuple[int, ...]:
         if self._level == 0:
             return self._grid.reaching(self._searched)
-        return larger_tiles(self._grid, self.parts(), self._level)
+        numbers = larger_tiles(self._grid, self.parts(), self._level)
+        if self._level < len(self._grid.covering):
+            reaching = self._grid.covering[self._level].reaching(self._searched)
+            numbers = tuple(sorted(set(numbers).intersection(reaching)))
+        return numbers
 
     def add(self, tile: TileNumber, content: bytes) -> list[TileNumber] | None:
         """Store a computed tile.

@@ -62,6 +62,8 @@ class TileGrid:
         shorter has shorter tiles.
     overlap : int
         Least number of pixels that neighbours share; less than half of ``side``.
+    levels : int
+        Levels of tiles that cover the plane, each of twice the side of the one before.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class TileGrid:
     shape: tuple[int, int]
     side: int
     overlap: int
+    levels: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= 2 * self.overlap < self.side - 2 * ALIGNMENT:
@@ -167,11 +170,26 @@ class TileGrid:
     def coarser(self) -> "TileGrid | None":
         """Return tiles of twice the side and overlap, None where these are all there is.
 
-        Objects that are longer than the overlap are searched in them.
+        Above the levels that cover the plane, objects that are longer than the overlap are searched
+        in them.
         """
         if self.side >= max(self.shape) or 2 * self.side > LARGEST_SIDE:
             return None
-        return replace(self, side=2 * self.side, overlap=2 * self.overlap)
+        left = max(self.levels - 1, 1)
+        return replace(self, side=2 * self.side, overlap=2 * self.overlap, levels=left)
+
+    @cached_property
+    def covering(self) -> tuple["TileGrid", ...]:
+        """The levels of tiles that cover the plane, as far as there are any of this size."""
+        found = [self]
+        while found[-1].levels > 1 and (coarser := found[-1].coarser()) is not None:
+            found.append(coarser)
+        return tuple(found)
+
+    @property
+    def count(self) -> int:
+        """Number of tiles of all levels that cover the plane."""
+        return sum(map(len, self.covering))
 
 
 def _spans(length: int, side: int, overlap: int) -> NDArray[np.int64]:

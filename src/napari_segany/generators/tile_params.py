@@ -90,6 +90,18 @@ class TileParams:
         ),
     )
 
+    tile_scales: int | None = field(
+        default=None,
+        metadata=integer(
+            "Tile scales",
+            "With 2, a plane is also searched in tiles of twice the side, in which objects appear "
+            "half as large, and the better of both counts. It takes about a quarter more time.",
+            (1, 2),
+            advanced=True,
+            unset="2 with a finder, else 1",
+        ),
+    )
+
     def __post_init__(self) -> None:
         check_parameters(self)
         if self.tile_side is not None and self.tile_overlap is not None:
@@ -102,10 +114,11 @@ class TileParams:
     @property
     def is_resolved(self) -> bool:
         """True if nothing is left to be estimated or derived."""
-        return None not in (self.object_size, self.tile_side, self.tile_overlap)
+        known = (self.object_size, self.tile_side, self.tile_overlap, self.tile_scales)
+        return None not in known
 
     def resolved(self, params: GeneratorParams) -> Self:
-        """Return the parameters with side and overlap that the object size asks for.
+        """Return the parameters with side, overlap and scales that the object size asks for.
 
         Parameters
         ----------
@@ -127,7 +140,9 @@ class TileParams:
             side = max(side, least_side(size, overlap))
         if overlap is None:
             overlap = min(ceil(OVERLAP_SIZES * size), (side - 17) // 2)
-        return replace(self, tile_side=side, tile_overlap=overlap)
+        # Only finders expect the IoU of objects of both scales alike.
+        scales = self.tile_scales or (2 if isinstance(params, FinderParams) else 1)
+        return replace(self, tile_side=side, tile_overlap=overlap, tile_scales=scales)
 
     def grid(self, shape: tuple[int, int]) -> TileGrid:
         """Return the tiles of a plane of ``shape`` (H, W).
@@ -137,9 +152,9 @@ class TileParams:
         InputError
             If the parameters are not resolved.
         """
-        if self.tile_side is None or self.tile_overlap is None:
-            raise InputError("Side and overlap of the tiles are not known yet.")
-        return TileGrid(shape, self.tile_side, self.tile_overlap)
+        if self.tile_side is None or self.tile_overlap is None or self.tile_scales is None:
+            raise InputError("Side, overlap and scales of the tiles are not known yet.")
+        return TileGrid(shape, self.tile_side, self.tile_overlap, self.tile_scales)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dictionary, as recipes store it."""

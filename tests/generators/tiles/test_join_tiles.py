@@ -105,6 +105,38 @@ def restricted(part: TileCandidates, least: float) -> TileCandidates:
     return replace(part, masks=masks, estimate=part.estimate[keep])
 
 
+def found_in(fine: Objects, coarse: Objects) -> MaskSet:
+    """What is found where tiles of the second level see other objects."""
+    grid = replace(GRID, levels=2)
+    parts = [seen(grid, fine, 0, number) for number in range(len(grid))]
+    numbers = larger_tiles(grid, parts, 1)
+    assert numbers == tuple(range(len(grid.covering[1])))
+    parts += [seen(grid.covering[1], coarse, 1, number) for number in numbers]
+    return join_tiles(grid, parts, PARAMS)
+
+
+def test_of_two_levels_that_cover_the_plane_the_better_counts() -> None:
+    a, b, c = (20, 20, 40, 40), (60, 200, 80, 230), (200, 60, 222, 80)
+    larger = (198, 58, 226, 84)
+    found = found_in([(a, 0.8), (b, 0.5), (c, 0.6)], [(a, 0.7), (larger, 0.9)])
+    assert boxes(found) == sorted([a, b, larger])
+    # The coarser one must be clearly better; its score stays what it is.
+    assert found.predicted_iou.tolist() == pytest.approx([0.9, 0.8, 0.5])
+    assert boxes(found_in([(c, 0.82)], [(larger, 0.9)])) == [c]
+    # What only the larger tiles see counts as well, without anything that was cut.
+    found = found_in([(a, 0.8)], [(b, 0.45)])
+    assert boxes(found) == [a, b]
+    assert boxes(found.filter(pred_iou_thresh=0.5)) == [a]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_objects_that_both_levels_see_are_there_once(seed: int) -> None:
+    objects = [*random_objects(seed), ((2, 2, 358, 12), 0.6)]
+    found = join_tiles(grid := replace(GRID, levels=2), tiles(objects, grid), PARAMS)
+    alone = join_tiles(GRID, tiles(objects), PARAMS)
+    assert boxes(found) == boxes(alone)
+
+
 def test_masks_that_differ_between_tiles_are_the_owners() -> None:
     grid = TileGrid((100, 300), 176, 48)
     left, right = (

@@ -101,8 +101,7 @@ def test_what_another_side_costs_is_counted_in_tiles() -> None:
     assert SizeEstimate(20.0, 50).tile_ratio(40) == 1.0
     # As many as the grids of a large plane have.
     counts = [
-        len(TileParams(object_size=20, tile_side=side, tile_overlap=40).grid((20_000, 20_000)))
-        for side in (256, 456)
+        len(TileParams("auto", 20, side, 40, 1).grid((20_000, 20_000))) for side in (256, 456)
     ]
     assert counts[0] / counts[1] == pytest.approx(found.tile_ratio(40), rel=0.05)
 

@@ -1,5 +1,6 @@
 """Planes are searched in tiles like in one piece, with progress, regions and cancelling."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.generators.tiles.find_tile import find_tile, params_in_tile
 from napari_segany.generators.tiles.search_tiles import search_tiles
+from napari_segany.generators.tiles.tile_candidates import TileCandidates
 
 GRID = TileGrid((200, 400), 160, 40)
 PARAMS = AutomaticParams(
@@ -43,6 +45,32 @@ def test_progress_only_grows_and_ends_complete() -> None:
     done = [each for each, _ in reports]
     assert done == sorted(set(done))
     assert reports[-1][0] == reports[-1][1]
+
+
+def test_progress_of_two_scales_is_even() -> None:
+    grid, reports = replace(GRID, levels=2), []
+    tiles: list[TileCandidates] = []
+
+    def add(part: TileCandidates) -> None:
+        tiles.append(part)
+
+    search_tiles(
+        StubModel(),
+        reader(plane()),
+        grid,
+        PARAMS,
+        progress=lambda *each: reports.append((len(tiles), *each)),
+        on_tile=add,
+    )
+    covering = [part for part in tiles if part.level < 2]
+    assert [part.level for part in covering] == [0] * len(grid) + [1] * len(grid.covering[1])
+    assert len(covering) == grid.count
+    done = {each for _, each, _ in reports}
+    assert done.issuperset(range(100, 100 * grid.count + 1, 100))
+    assert all(
+        100 * count <= each <= 100 * (count + 1) for count, each, _ in reports if count < grid.count
+    )
+    assert reports[-1][1] == reports[-1][2] == 100 * (grid.count + 1)
 
 
 def test_tiles_outside_of_a_region_are_not_read() -> None:
@@ -96,7 +124,13 @@ def test_sides_and_overlaps_follow_the_size_of_objects() -> None:
     # Tiles that are seen twice are larger, which is about as fast.
     twice = TileParams(object_size=24.0).resolved(FinderParams())
     assert (twice.tile_side, twice.tile_overlap) == (512, 48)
-    assert TileParams(object_size=24.0).resolved(FinderParams(views=1)) == small
+    once = TileParams(object_size=24.0).resolved(FinderParams(views=1))
+    assert (once.tile_side, once.tile_overlap) == (384, 48)
+    # Only finders search two scales unless they are asked for.
+    assert (small.tile_scales, twice.tile_scales, once.tile_scales) == (1, 2, 2)
+    assert TileParams(object_size=24.0, tile_scales=2).resolved(PARAMS).tile_scales == 2
+    assert twice.grid((2000, 2000)).levels == 2
+    assert not replace(small, tile_scales=None).is_resolved
     with pytest.raises(InputError, match="not known"):
         TileParams().resolved(PARAMS)
     with pytest.raises(InputError, match="less than half"):

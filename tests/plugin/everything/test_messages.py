@@ -1,5 +1,7 @@
 """Messages about searches, without a window."""
 
+from dataclasses import replace
+
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.generators.tiles.object_size import SizeEstimate
 from napari_segany.plugin.everything.messages import in_tiles, made_message
@@ -19,6 +21,10 @@ def test_tiles_say_what_they_were_estimated_from() -> None:
     assert in_tiles(SearchTiles(SETTLED, SETTLED)) == text
     assert in_tiles(SearchTiles(None, SETTLED, SizeEstimate(20, 31))) == (
         f"{text} (estimated from 31)"
+    )
+    twice = replace(SETTLED, tile_scales=2)
+    assert in_tiles(SearchTiles(SETTLED, twice)) == (
+        " in tiles of 256 pixels and of twice as many, for objects of 20 pixels"
     )
     assert "a guess" in in_tiles(SearchTiles(None, SETTLED, SizeEstimate(20, 0)))
 

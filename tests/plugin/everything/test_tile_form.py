@@ -44,6 +44,9 @@ def test_tiles_follow_a_new_size(form: TileForm) -> None:
     form.changed.connect(lambda: told.append(form.params))
     form.set_size(50)
     assert told == [TileParams("always", 50)]
+    form.params = TileParams("always", 24, 512, 64, 1)
+    form.set_size(50)
+    assert form.params == TileParams("always", 50, tile_scales=1)
 
 
 def test_an_overlap_that_does_not_fit_is_an_error(form: TileForm) -> None:

@@ -2,8 +2,10 @@
 
 Each tile chooses among its candidates as a plane by itself would. Those that a border cuts are left
 out then. Of masks of several tiles that mean the same object one is kept: that of the tile which
-owns it, see :meth:`TileGrid.owners`. Objects that are longer than the overlap are cut in every tile
-of their level, and are taken from tiles of the next level, which are twice as large.
+owns it, see :meth:`TileGrid.owners`. Of two levels that both cover the plane the better mask is
+kept, where those of the coarser one must be clearly better.
+Objects that are longer than the overlap are cut in every tile of their level, and are taken from
+tiles of the next level, which are twice as large.
 """
 
 from collections.abc import Iterable
@@ -29,6 +31,13 @@ SAME_OBJECT = 0.5
 
 PART_OF = 0.5
 """Part of a cut mask that a mask of larger tiles must cover to be the whole object."""
+
+COARSER = 0.9
+"""Factor on the score of masks of coarser tiles where they meet those of the finest level.
+
+Coarser tiles find some objects that the finest ones miss, and their outlines are a little worse.
+Chosen on training images, see record 40 of the documentation.
+"""
 
 IN_MEMORY = 2**27
 """Bytes of masks that are kept in memory; more of them are kept in a temporary file."""
@@ -80,6 +89,8 @@ class TiledCandidates(StoredCandidates):
         (K,) true for masks that their own tile owns.
     too_long : ndarray
         (K,) true for cut masks that no tile of the level sees whole.
+    levels : int
+        Levels of tiles that cover the plane; those above hold the objects that these cut.
     classes : MaskClasses or None
         Classes that the masks are sorted into, None where they are not.
     rivals : dict
@@ -91,6 +102,7 @@ class TiledCandidates(StoredCandidates):
     cut: NDArray[np.bool_]
     owned: NDArray[np.bool_]
     too_long: NDArray[np.bool_]
+    levels: int = 1
     classes: MaskClasses | None = None
     rivals: dict[Rule, "RivalPairs"] = field(default_factory=dict)
 
@@ -146,6 +158,7 @@ class TiledCandidates(StoredCandidates):
             cut,
             owned,
             too_long,
+            len(grid.covering),
             join_classes((part.classes, len(part)) for part in found),
         )
 
@@ -199,9 +212,11 @@ class TiledCandidates(StoredCandidates):
         agreed = np.zeros(len(left), bool)
         agreed[same.one] = agreed[same.two] = True
         able = left & (self.owned | agreed)
-        order = scores + np.where(self.owned, np.float32(4), np.float32(0))
+        coarser = (self.level > 0) & (self.level < self.levels)
+        across = scores * np.where(coarser, np.float32(COARSER), np.float32(1))
+        order = across + np.where(self.owned, np.float32(4), np.float32(0))
         kept = able & ~_dropped(order, pairs.among(able))
-        kept |= self._replacements(left & ~able, able & ~kept, kept, pairs)
+        kept |= self._replacements(left & ~able, able & ~kept, kept, pairs, across)
         chosen = np.flatnonzero(kept)
         return chosen[np.argsort(-scores[chosen], kind="stable")]
 
@@ -219,11 +234,14 @@ class TiledCandidates(StoredCandidates):
         return self.rivals[rule]
 
     def _whole_objects(self, left: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the masks that no border cuts; of larger tiles those of objects that were cut."""
+        """Return the masks that no border cuts; of larger tiles those of objects that were cut.
+
+        Larger are those above the levels that cover the plane.
+        """
         whole = left & ~self.cut
         parts = left & self.cut & self.too_long
         one, two = self.overlaps.pairs
-        for level in range(1, int(self.level.max(initial=0)) + 1):
+        for level in range(self.levels, int(self.level.max(initial=0)) + 1):
             here = self.level == level
             able, below = left & here, parts & (self.level == level - 1)
             number = np.flatnonzero((below[one] & able[two]) | (below[two] & able[one]))
@@ -243,6 +261,7 @@ class TiledCandidates(StoredCandidates):
         dropped: NDArray[np.bool_],
         kept: NDArray[np.bool_],
         pairs: RivalPairs,
+        scores: NDArray[np.floating],
     ) -> NDArray[np.bool_]:
         """Return masks of other tiles where a tile's own mask gave way to a part of its object."""
         beside_dropped, beside_kept = np.zeros(len(kept), bool), np.zeros(len(kept), bool)
@@ -250,7 +269,7 @@ class TiledCandidates(StoredCandidates):
             beside_dropped[a[dropped[b]]] = True
             beside_kept[a[kept[b]]] = True
         able = others & beside_dropped & ~beside_kept
-        found: NDArray[np.bool_] = able & ~_dropped(self.masks.best_first, pairs.among(able))
+        found: NDArray[np.bool_] = able & ~_dropped(scores, pairs.among(able))
         return found
 
 
@@ -281,7 +300,10 @@ def join_tiles(grid: TileGrid, parts: Iterable[TileCandidates], params: Generato
 
 
 def larger_tiles(grid: TileGrid, parts: Iterable[TileCandidates], level: int) -> tuple[int, ...]:
-    """Return the numbers of the tiles of a level that objects need which the level before cuts.
+    """Return the numbers of the tiles of a level that are searched.
+
+    A level that covers the plane has all of its tiles, one above those that objects need which the
+    level before cuts.
 
     Parameters
     ----------
@@ -298,6 +320,8 @@ def larger_tiles(grid: TileGrid, parts: Iterable[TileCandidates], level: int) ->
     own = None if before is None else before.coarser()
     if before is None or own is None:
         return ()
+    if level < len(grid.covering):
+        return tuple(range(len(own)))
     needed: set[int] = set()
     for part in parts:
         if part.level == level - 1 and len(part):

@@ -84,7 +84,7 @@ def search_tiles(
     resolved = resolve_params(model, params)
     parts: list[TileCandidates] = []
     done_before = {(part.level, part.number): part for part in known}
-    report = _Report(len(grid), progress)
+    report = _Report([len(each) for each in grid.covering], progress)
     own: TileGrid | None = grid
     level, numbers = 0, tuple(range(len(grid)))
     while own is not None and numbers:
@@ -123,20 +123,25 @@ def search_tiles(
 class _Report:
     """Progress over the tiles of all levels, which only grows.
 
-    How many larger tiles there will be is not known before; together they count as one tile.
+    Of the levels that cover the plane it is known how many tiles they have; how many larger ones
+    there will be is not, and together they count as one tile.
     """
 
-    def __init__(self, tiles: int, progress: Progress | None) -> None:
-        self._total, self._progress, self._done = STEPS * (tiles + 1), progress, 0
+    def __init__(self, covering: list[int], progress: Progress | None) -> None:
+        self._covering, self._progress, self._done = covering, progress, 0
+        self._total = STEPS * (sum(covering) + 1)
 
     def tile(self, level: int, place: int, count: int) -> Progress:
         """Return the progress of one of ``count`` tiles of a level."""
 
         def advance(done: int, total: int) -> None:
             part = (place + min(done / max(total, 1), 1.0)) / count
-            rest = self._total - STEPS
-            # Each level has half of what is left.
-            steps = rest * part if level == 0 else rest + STEPS * (1 - 0.5 ** (level - 1 + part))
+            steps: float = STEPS * sum(self._covering[:level])
+            if level < len(self._covering):
+                steps += STEPS * self._covering[level] * part
+            else:
+                # Each level has half of what is left.
+                steps += STEPS * (1 - 0.5 ** (level - len(self._covering) + part))
             self._advance(min(int(steps), self._total - 1))
 
         return advance

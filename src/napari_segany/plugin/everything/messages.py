@@ -46,7 +46,9 @@ def in_tiles(tiles: SearchTiles) -> str:
     settled, estimate = tiles.settled, tiles.estimate
     if settled is None:
         return ""
-    text = f" in tiles of {settled.tile_side} pixels, for objects of {settled.object_size:g} pixels"
+    sides = " and of twice as many" if settled.tile_scales == 2 else ""
+    size = f"for objects of {settled.object_size:g} pixels"
+    text = f" in tiles of {settled.tile_side} pixels{sides}, {size}"
     if estimate is None:
         return text
     if estimate.objects:

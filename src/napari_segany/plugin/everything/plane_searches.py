@@ -196,6 +196,9 @@ class PlaneSearches:
             self._begun[plane] = search, task
 
             def show(part: TileCandidates) -> None:
+                if 0 < part.level < len(task.grid.covering):
+                    # Most of its objects are there already; which ones count is settled later.
+                    return
                 self._tiles.put((found, plane, task.objects_of(part, search.start)))
 
             return task.find(should_stop, self._report, show)
@@ -241,7 +244,8 @@ class PlaneSearches:
         if planes > 1:
             text = f"plane {self._clock.finished + 1} of {planes}, "
         for _, task in self._begun.values():
-            return f"{text}tile {min(task.done + 1, len(task.grid))} of {len(task.grid)}, "
+            count = task.grid.count
+            return f"{text}tile {min(task.done + 1, count)} of {count}, "
         return text
 
     def take_tiles(self, found: FoundMasks) -> dict[Plane, list[MaskSet]]:
@@ -271,7 +275,7 @@ class PlaneSearches:
         def done(masks: MaskSet) -> None:
             self._add(search, plane, masks)
             search.found.unfinished[plane] = task
-            self.status.emit(stopped_message(task.done, len(task.grid)), "info")
+            self.status.emit(stopped_message(task.done, task.grid.count), "info")
             self.searched.emit(search.found)
 
         def failed(error: Exception) -> None:

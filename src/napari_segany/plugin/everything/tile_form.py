@@ -20,8 +20,11 @@ ESTIMATED = "estimated"
 OFF = "off"
 """The choice that no parameters of tiles stand for: planes are searched as a whole."""
 
-FOLDED = ("tile_side", "tile_overlap")
+BY_SIZE = ("tile_side", "tile_overlap")
 """Numbers that follow from the size of objects unless they are set."""
+
+FOLDED = (*BY_SIZE, "tile_scales")
+"""Numbers in the fold."""
 
 
 class TileForm(QWidget):
@@ -36,7 +39,7 @@ class TileForm(QWidget):
     tiles : ChoiceControl
         Which planes are searched in tiles.
     numbers : dict
-        Controls of side and overlap, by their names.
+        Controls of side, overlap and scales, by their names.
     fold : Fold
         Section with everything but the size.
     """
@@ -130,6 +133,6 @@ class TileForm(QWidget):
         self.changed.emit()
 
     def _on_size(self) -> None:
-        for control in self.numbers.values():
-            control.set_parameter(None)
+        for name in BY_SIZE:
+            self.numbers[name].set_parameter(None)
         self.changed.emit()

@@ -147,8 +147,8 @@ class TileSearch:
 
     @property
     def done(self) -> int:
-        """Tiles of the finest level that are done."""
-        return sum(part.level == 0 for part in self.parts)
+        """Tiles that are done, of the levels that cover the plane."""
+        return sum(part.level < len(self.grid.covering) for part in self.parts)
 
     def find(
         self,
