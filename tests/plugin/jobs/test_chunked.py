@@ -12,7 +12,7 @@ def test_the_first_chunk_is_done_at_once_and_the_others_in_turns(jobs: Any) -> N
         assert tasks.running
         seen.append((len(some), going_on))
 
-    tasks.for_each("key", range(CHUNK + 2 * PART + 3), act, lambda: done.append(1), jobs.fail)
+    tasks.for_each("key", range(CHUNK + 2 * PART + 3), act, [lambda: done.append(1)], jobs.fail)
     assert seen == [(CHUNK, False)]
     assert not tasks.running
     assert not done
@@ -41,7 +41,7 @@ def test_a_later_turn_ends_by_the_clock() -> None:
         now[0] += 20 * TURN if some[0] in slow else TURN / 3.5
         turns[-1].append(some[0])
 
-    tasks.for_each("key", range(CHUNK + 12 * PART), act, list, list)
+    tasks.for_each("key", range(CHUNK + 12 * PART), act, (), list)
     while queue.waiting:
         turns.append([])
         queue.waiting.pop()()
@@ -51,7 +51,7 @@ def test_a_later_turn_ends_by_the_clock() -> None:
 
 def test_the_first_turn_may_be_shorter(jobs: Any) -> None:
     tasks, seen = ChunkedTasks(jobs), []
-    tasks.for_each("key", range(20), lambda some, _: seen.append(len(some)), list, jobs.fail, 3)
+    tasks.for_each("key", range(20), lambda some, _: seen.append(len(some)), (), jobs.fail, 3)
     assert seen == [3]
     jobs.run()
     assert seen == [3, PART, PART, 1]
@@ -59,7 +59,7 @@ def test_the_first_turn_may_be_shorter(jobs: Any) -> None:
 
 def test_stopping_leaves_what_is_done_and_says_that_it_is_over(jobs: Any) -> None:
     tasks, seen, done = ChunkedTasks(jobs), [], []
-    tasks.for_each("key", range(500), lambda some, _: seen.extend(some), lambda: done.append(1),
+    tasks.for_each("key", range(500), lambda some, _: seen.extend(some), [lambda: done.append(1)],
                  jobs.fail)  # fmt: skip
     tasks.cancel()
     jobs.run()
@@ -75,8 +75,8 @@ def test_errors_are_raised_at_first_and_told_later(jobs: Any) -> None:
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        tasks.for_each("key", [1], act, lambda: done.append(1), told.append)
-    tasks.for_each("key", [0] * 500, act, lambda: done.append(1), told.append)
+        tasks.for_each("key", [1], act, [lambda: done.append(1)], told.append)
+    tasks.for_each("key", [0] * 500, act, [lambda: done.append(1)], told.append)
     jobs.run()
     assert len(told) == 1
     assert done == [1, 1]
@@ -88,7 +88,7 @@ def test_what_is_on_its_way_is_finished_before_anything_else_begins(jobs: Any) -
 
     def begin(name: str) -> None:
         tasks.for_each(name, range(120), lambda some, _: seen.append((name, len(some))),
-                     lambda: seen.append((name, "done")), jobs.fail)  # fmt: skip
+                     [lambda: seen.append((name, "done"))], jobs.fail)  # fmt: skip
 
     begin("first")
     begin("second")
@@ -107,7 +107,7 @@ def test_what_is_finished_tells_its_errors(jobs: Any) -> None:
         if going_on:
             raise ValueError("no")
 
-    tasks.for_each("key", range(500), act, lambda: None, told.append)
+    tasks.for_each("key", range(500), act, (), told.append)
     tasks.finish()
     jobs.run()
     assert len(told) == 1
@@ -117,13 +117,13 @@ def test_what_is_begun_within_a_turn_is_done_too(jobs: Any) -> None:
     tasks, seen = ChunkedTasks(jobs), []
 
     def inner() -> None:
-        tasks.for_each("inner", range(60), lambda some, _: seen.append(len(some)), list, jobs.fail)
+        tasks.for_each("inner", range(60), lambda some, _: seen.append(len(some)), (), jobs.fail)
 
     def outer(some: Any, going_on: bool) -> None:
         if not going_on:
             inner()
 
-    tasks.for_each("outer", range(120), outer, list, jobs.fail)
+    tasks.for_each("outer", range(120), outer, (), jobs.fail)
     jobs.run()
     assert seen == [CHUNK, PART, 10 - PART]
     assert not tasks.running
@@ -150,18 +150,46 @@ def test_an_error_of_a_part_ends_the_work() -> None:
         do_in_turns(queue, "key", (1 / zero for zero in [0]), errors.append)
 
 
-def test_turns_of_the_event_loop_say_so_and_the_first_and_a_finish_do_not(jobs: Any) -> None:
+def test_what_ends_many_steps_has_turns_of_its_own() -> None:
+    queue, seen = _Turns(), []
+    tasks = ChunkedTasks(queue)
+    ends = [lambda n=n: seen.append(n) for n in "ab"]
+    tasks.for_each("short", range(3), lambda *_: seen.append("step"), ends, list)
+    assert seen == ["step", "a", "b"]
+    assert not queue.waiting
+    tasks.for_each("long", range(CHUNK + 1), lambda *_: seen.append("step"), ends, list)
+    turns = []
+    while queue.waiting:
+        before = len(seen)
+        queue.waiting.pop()()
+        turns.append("".join(seen[before:]))
+    assert turns == ["step", "a", "b"]
+    # Until the last one is called the step is not over.
+    tasks.for_each("long", range(CHUNK + 1), lambda *_: seen.append("step"), ends, list)
+    queue.waiting.pop()()
+    before = len(seen)
+    tasks.finish()
+    assert seen[before:] == ["a", "b"]
+    queue.waiting.pop()()
+    assert len(seen) == before + 2
+
+
+def test_what_ends_steps_is_called_after_an_error_too(jobs: Any) -> None:
     tasks, seen = ChunkedTasks(jobs), []
 
-    def note(*_: Any) -> None:
-        seen.append(tasks.is_later)
+    def fail(*_: Any) -> None:
+        raise ValueError("no")
 
-    tasks.for_each("short", range(3), note, note, jobs.fail)
-    assert seen == [False, False]
-    tasks.for_each("long", range(CHUNK + 1), note, note, jobs.fail)
+    def fail_later(_: Any, continues: bool) -> None:
+        if continues:
+            fail()
+
+    ends = [lambda: seen.append("a"), lambda: seen.append("b")]
+    with pytest.raises(ValueError, match="no"):
+        tasks.for_each("key", range(3), fail, ends, jobs.fail)
+    assert seen == ["a", "b"]
+    tasks.for_each("key", range(CHUNK + 9), fail_later, ends, lambda error: seen.append(str(error)))
     jobs.run()
-    assert seen[2:] == [False, True, True]
-    assert not tasks.is_later
-    tasks.for_each("finished", range(CHUNK + 1), note, note, jobs.fail)
+    assert seen[2:] == ["no", "a", "b"]
     tasks.finish()
-    assert seen[5:] == [False, False, False]
+    assert len(seen) == 5

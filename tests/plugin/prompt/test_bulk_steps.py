@@ -25,7 +25,7 @@ def new_objects() -> list[NewObject]:
 
 def test_objects_are_begun_in_chunks_and_undone_at_once(session: Session, jobs: Any) -> None:
     done: list[int] = []
-    steps = BulkSteps(jobs, lambda _: True, lambda: done.append(1), jobs.fail)
+    steps = BulkSteps(jobs, lambda _: True, [lambda: done.append(1)], jobs.fail)
     steps.add(session, new_objects())
     assert len(session.state.open) == CHUNK
     assert not steps.running
@@ -43,7 +43,7 @@ def test_objects_are_begun_in_chunks_and_undone_at_once(session: Session, jobs: 
 def test_chunks_are_separate_steps_if_something_was_done_in_between(
     session: Session, jobs: Any
 ) -> None:
-    steps = BulkSteps(jobs, lambda _: True, list, jobs.fail)
+    steps = BulkSteps(jobs, lambda _: True, [], jobs.fail)
     steps.add(session, new_objects())
     session.add_point(3, 3)
     steps.finish()
@@ -54,7 +54,7 @@ def test_chunks_are_separate_steps_if_something_was_done_in_between(
 
 def test_chunks_for_another_session_are_dropped(session: Session, jobs: Any) -> None:
     current: list[Session | None] = [session]
-    steps = BulkSteps(jobs, lambda each: each is current[0], list, jobs.fail)
+    steps = BulkSteps(jobs, lambda each: each is current[0], [], jobs.fail)
     steps.add(session, new_objects())
     current[0] = None
     steps.finish()
@@ -62,7 +62,7 @@ def test_chunks_for_another_session_are_dropped(session: Session, jobs: Any) -> 
 
 
 def test_cancelled_chunks_are_not_done(session: Session, jobs: Any) -> None:
-    steps = BulkSteps(jobs, lambda _: True, list, jobs.fail)
+    steps = BulkSteps(jobs, lambda _: True, [], jobs.fail)
     steps.add(session, new_objects())
     steps.cancel()
     steps.finish()

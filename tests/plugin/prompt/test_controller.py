@@ -563,22 +563,65 @@ def test_undoing_a_commit_that_is_on_its_way_undoes_all_of_it(begin: Any, jobs: 
     assert not controller.session.state.objects
 
 
-def test_what_follows_many_objects_is_spread_over_turns(begin: Any, jobs: Any) -> None:
-    controller = three_hundred(begin, jobs)
-    assert len(controller.shapes.data) == 1
+def commit_but_not_all_of_what_follows(controller: Any, jobs: Any) -> None:
+    """Commit three hundred objects, up to the turn in which the last of them are committed."""
     controller.commit()
     while len(controller.session.state.committed) < 300:
         jobs.waiting.pop(0)[4](None)
     # The turn of the last commits leaves the layers to further ones.
     assert len(controller.shapes.data) == 1
+    assert not len(controller.labels.features)
+
+
+def test_what_follows_many_objects_is_spread_over_turns(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    assert len(controller.shapes.data) == 1
+    told: list[Any] = []
+    controller.changed.connect(lambda: told.append("changed"))
+    controller.status.connect(lambda text, severity="": told.append(text))
+    commit_but_not_all_of_what_follows(controller, jobs)
     assert controller.preview_layer.data.any()
     jobs.run()
     assert not controller.shapes.data
     assert not controller.preview_layer.data.any()
     assert len(controller.labels.features) == 300
+    # A change that came later would take the line about the commit away.
+    said = next(n for n, text in enumerate(told) if text.startswith("Committed 300 objects"))
+    assert "changed" not in told[said:]
     controller.undo()
     jobs.run()
     assert len(controller.shapes.data) == 1
+
+
+@pytest.mark.parametrize("act", ["close", "into", "other image", "finish"])
+def test_what_follows_a_commit_is_not_lost_between_its_turns(
+    begin: Any, jobs: Any, viewer: Any, act: str
+) -> None:
+    controller = three_hundred(begin, jobs)
+    commit_but_not_all_of_what_follows(controller, jobs)
+    labels = controller.labels
+    if act == "close":
+        controller.close_session()
+    elif act == "into":
+        controller.commit_into(None)
+    elif act == "finish":
+        controller.finish()
+        assert not controller.shapes.data
+    else:
+        controller.open_image(viewer.add_image(np.zeros((40, 50), np.uint8)))
+    assert len(labels.features) == 300
+
+
+def test_prompts_of_committed_objects_begin_no_others(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    commit_but_not_all_of_what_follows(controller, jobs)
+    controller.shapes.add_rectangles(np.array([[300.0, 300], [300, 340], [340, 340], [340, 300]]))
+    (begun,) = controller.session.state.open
+    assert begun.prompt.box.tolist() == [300, 300, 340, 340]
+    assert len(controller.shapes.data) == 1
+    jobs.run()
+    assert len(controller.shapes.data) == 1
+    assert controller.commit() == [301]
 
 
 @pytest.mark.parametrize("act", ["clear", "into", "commit"])

@@ -25,9 +25,10 @@ class _Task:
     """Unfinished task."""
 
     step: Callable[[], bool]
-    done: Callable[[], object]
+    ends: list[Callable[[], object]]
     failed: Callable[[Exception], None]
     cancelled: bool = False
+    stepping: bool = True
 
 
 class ChunkedTasks:
@@ -45,14 +46,12 @@ class ChunkedTasks:
     Attributes
     ----------
     running : bool
-        True while a turn is being executed.
-    is_later : bool
-        True in turns after the first, which the event loop gives and the clock ends.
+        True while steps are being executed.
     """
 
     def __init__(self, jobs: JobQueue, clock: Callable[[], float] = time.perf_counter) -> None:
         self.jobs, self._clock = jobs, clock
-        self.running = self.is_later = False
+        self.running = False
         self._tasks: list[_Task] = []
 
     def cancel(self) -> None:
@@ -69,10 +68,12 @@ class ChunkedTasks:
         self,
         key: str,
         step: Callable[[], bool],
-        done: Callable[[], object],
+        ends: Sequence[Callable[[], object]],
         failed: Callable[[Exception], None],
     ) -> None:
         """Repeat a step until it returns False: once now, then for :data:`TURN` seconds a turn.
+
+        After it come the ends: at once if there was only one step, else each in a turn of its own.
 
         Parameters
         ----------
@@ -80,22 +81,18 @@ class ChunkedTasks:
             Identity of the delayed calls in the job queue.
         step : callable
             Does one part; returns True if more is left.
-        done : callable
+        ends : sequence of callable
             Called after the last step, and after an error.
         failed : callable
-            Called with an error of a later step; an error of the first step is raised.
+            Called with an error of a later turn; an error of the first one is raised.
         """
         self.finish()
-        task = _Task(step, done, failed)
+        task = _Task(step, list(ends), failed)
 
         def next_turn() -> None:
             # finish() may have completed the task in the meantime.
             if task in self._tasks:
-                self.is_later = True
-                try:
-                    self._try_turn(task)
-                finally:
-                    self.is_later = False
+                self._try_turn(task)
                 schedule()
 
         def schedule() -> None:
@@ -103,26 +100,40 @@ class ChunkedTasks:
                 self.jobs.call_later(key, next_turn)
 
         self._tasks.append(task)
-        self._execute_turn(task, 0)
+        try:
+            self._do_steps(task, 0)
+        finally:
+            while not task.stepping and task.ends:
+                self._end(task)
         schedule()
 
-    def _execute_turn(self, task: _Task, seconds: float) -> None:
+    def _do_steps(self, task: _Task, seconds: float) -> None:
         """Execute one step of a task, and further ones until some seconds have passed."""
-        self.running, more = True, False
+        self.running, task.stepping = True, False
         latest = self._clock() + seconds
         try:
             more = not task.cancelled and task.step()
             while more and self._clock() < latest:
                 more = not task.cancelled and task.step()
+            task.stepping = more
         finally:
             self.running = False
-            if not more:
+            if not (task.stepping or task.ends):
                 self._tasks.remove(task)
-                task.done()
+
+    def _end(self, task: _Task) -> None:
+        """Call the next of the ends of a task, which is over after the last one."""
+        end = task.ends.pop(0)
+        if not task.ends:
+            self._tasks.remove(task)
+        end()
 
     def _try_turn(self, task: _Task) -> None:
         try:
-            self._execute_turn(task, TURN)
+            if task.stepping:
+                self._do_steps(task, TURN)
+            else:
+                self._end(task)
         except Exception as error:
             task.failed(error)
 
@@ -131,13 +142,13 @@ class ChunkedTasks:
         key: str,
         items: Sequence[T],
         act: Callable[[Sequence[T], bool], object],
-        done: Callable[[], object],
+        ends: Sequence[Callable[[], object]],
         failed: Callable[[Exception], None],
         at_once: int = CHUNK,
     ) -> None:
         """Call ``act`` with chunks of the items, and with True from the second chunk on.
 
-        The first chunk has ``at_once`` items, the others have :data:`PART`.
+        The first chunk has ``at_once`` items, the others have :data:`PART`. See :meth:`repeat`.
         """
         left = list(items)
 
@@ -149,7 +160,7 @@ class ChunkedTasks:
             act(chunk, continues)
             return bool(left)
 
-        self.repeat(key, step, done, failed)
+        self.repeat(key, step, ends, failed)
 
 
 def do_in_turns(

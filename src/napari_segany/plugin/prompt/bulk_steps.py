@@ -28,8 +28,8 @@ class BulkSteps:
         Queue that gives the turns of the event loop.
     is_current : callable
         Returns True for the present session; chunks for another one are dropped.
-    done : callable
-        Called after the last chunk of a step.
+    ends : sequence of callable
+        Called after the last chunk of a step, each in a turn of its own if there were several.
     failed : callable
         Called with the error of a later chunk.
     """
@@ -38,21 +38,16 @@ class BulkSteps:
         self,
         jobs: JobQueue,
         is_current: Callable[[Session], bool],
-        done: Callable[[], object],
+        ends: Sequence[Callable[[], object]],
         failed: Callable[[Exception], None],
     ) -> None:
         self._tasks = ChunkedTasks(jobs)
-        self._is_current, self._done, self._failed = is_current, done, failed
+        self._is_current, self._ends, self._failed = is_current, ends, failed
 
     @property
     def running(self) -> bool:
         """True while a chunk is being done."""
         return self._tasks.running
-
-    @property
-    def is_later(self) -> bool:
-        """True in turns of the event loop after the first of a step, which should be short."""
-        return self._tasks.is_later
 
     def finish(self) -> None:
         """Do all remaining chunks now."""
@@ -69,7 +64,7 @@ class BulkSteps:
             prompts, planes, labels = zip(*chunk, strict=True)
             session.add_many(prompts, planes, labels, join=join)
 
-        self._for_each("add", session, objects, act, self._done)
+        self._for_each("add", session, objects, act, self._ends)
 
     def commit(
         self,
@@ -117,15 +112,14 @@ class BulkSteps:
             objects = session.state.objects
             empty.extend(n for n in some if n in objects and objects[n].commit is None)
 
-        def finished() -> None:
-            self._done()
+        def report() -> None:
             if self._is_current(session):
                 done(len(empty))
 
         items: list[int | PartMask] = [*numbers, *further]
         # Parts on further planes wait for turns of their own, which the clock ends.
         at_once = min(len(numbers), CHUNK) if further else CHUNK
-        self._for_each("commit", session, items, act, finished, at_once)
+        self._for_each("commit", session, items, act, (*self._ends, report), at_once)
         return labels
 
     def travel(self, session: Session, move: Callable[[int], bool]) -> bool:
@@ -150,7 +144,7 @@ class BulkSteps:
                 moved.append(move(PART if moved else CHUNK))
             return self._is_current(session) and session.is_between_steps
 
-        self._tasks.repeat("undo", step, self._done, self._failed)
+        self._tasks.repeat("undo", step, self._ends, self._failed)
         return moved[0]
 
     def _for_each(
@@ -159,7 +153,7 @@ class BulkSteps:
         session: Session,
         items: Sequence[T],
         act: Callable[[Sequence[T], bool], object],
-        done: Callable[[], object],
+        ends: Sequence[Callable[[], object]],
         at_once: int = CHUNK,
     ) -> None:
         """Act on chunks of items; ``act`` gets True to join the step before.
@@ -176,4 +170,4 @@ class BulkSteps:
                 if session.state is not before:
                     latest = session.state
 
-        self._tasks.for_each(key, items, act_on, done, self._failed, at_once)
+        self._tasks.for_each(key, items, act_on, ends, self._failed, at_once)

@@ -31,11 +31,15 @@ class LayerPrompts:
         Plane and prompt of every object; negative numbers are new objects.
     of_points, of_shapes : list of int
         Object of each point and shape; ``NEW`` for rows that are no prompt.
+    outdated : bool
+        True if there are rows of committed objects, which the layers show until the step is over.
+        They are no prompts.
     """
 
     wanted: dict[int, tuple[Plane, Prompt]] = field(default_factory=dict)
     of_points: list[int] = field(default_factory=list)
     of_shapes: list[int] = field(default_factory=list)
+    outdated: bool = False
 
 
 class LayerReader:
@@ -77,9 +81,13 @@ class LayerReader:
         """Return the prompts of a points and a shapes layer."""
         result = LayerPrompts()
         for number, positions, sign, _ in self._rows(points, points.data):
-            result.of_points.append(self._point(number, positions[0], sign))
+            old = self._is_committed(number)
+            result.outdated |= old
+            result.of_points.append(number if old else self._point(number, positions[0], sign))
         for number, positions, sign, kind in self._rows(shapes, shapes.data):
-            result.of_shapes.append(self._shape(number, positions, sign, kind))
+            old = self._is_committed(number)
+            result.outdated |= old
+            result.of_shapes.append(number if old else self._shape(number, positions, sign, kind))
         for number, (plane, drawn) in self._prompts.items():
             result.wanted[number] = plane, self._prompt(number, plane, drawn)
         for number, each in self._open.items():
@@ -192,6 +200,10 @@ class LayerReader:
 
     def _prompt_of(self, number: int, plane: Plane) -> ShapePrompt:
         return self._prompts.setdefault(number, (plane, ShapePrompt()))[1]
+
+    def _is_committed(self, number: int) -> bool:
+        known = self.session.state.objects.get(number)
+        return known is not None and known.commit is not None
 
     def _is_open_in(self, number: int, plane: Plane) -> bool:
         return number in self._open and self._open[number].plane == plane

@@ -258,11 +258,11 @@ class LayerSync:
             self.write_prompts()
             return
         self._shown = prompt_key(session.state)
-        for layer, numbers in (
-            (layers.points, found.of_points),
-            (layers.shapes, found.of_shapes),
-        ):
+        rows = ((layers.points, found.of_points), (layers.shapes, found.of_shapes))
+        for layer, numbers in rows:
             layer.features["object"] = [begun.get(number, number) for number in numbers]
+        if found.outdated:
+            self.write_prompts()
         if begun:
             self.begun.emit(tuple(begun.values()))
 

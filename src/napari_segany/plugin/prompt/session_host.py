@@ -113,8 +113,10 @@ class SessionHost:
         self.through.changed.connect(self._on_through_planes)
         self.sync.continue_prompts = self.through.continue_prompts
         self.sync.propagated = self.through.propagated
+        # With thousands of objects, each of these takes as long as a turn may.
+        ends = self.sync.show_preview, self._update
         self.steps = BulkSteps(
-            jobs, lambda session: session is self.sync.session, self._end_steps, self.refuse
+            jobs, lambda session: session is self.sync.session, ends, self.refuse
         )
 
     def set_model(self, model: PromptableModel | None) -> None:
@@ -350,16 +352,6 @@ class SessionHost:
 
     def _on_trouble(self, text: str) -> None:
         self._report(text, "warning")
-
-    def _end_steps(self) -> None:
-        """Make all follow the session's state after the last chunk of a step."""
-        if self.steps.is_later:
-            # With thousands of objects, each of these is a turn by itself.
-            self.sync.show_preview_later()
-            self.jobs.call_later("end of steps", self._update)
-        else:
-            self.sync.show_preview()
-            self._update()
 
     def _update(self) -> None:
         """Make layers, jobs and observers follow the session's state."""
