@@ -59,16 +59,30 @@ def test_tiles_of_recipes_without_scales_have_one() -> None:
     params = FinderParams()
     tiles = TileParams(object_size=20).resolved(params)
     assert tiles.tile_scales == 2
-    recipe = Recipe("m", "0", params, tiles=tiles)
-    assert Recipe.from_json(recipe.to_json()) == recipe
-    values = json.loads(recipe.to_json())
-    del values["tiles"]["tile_scales"]
+    values = json.loads(Recipe("m", "0", params, tiles=tiles).to_json())
+    assert values["tiles"].pop("tile_scales") == 2
     earlier = Recipe.from_json(json.dumps(values))
     assert earlier.tiles == replace(tiles, tile_scales=1)
     assert json.loads(earlier.to_json()) == values
-    # Nothing was settled yet.
-    values["tiles"] = {"tiles": "auto"}
-    assert Recipe.from_json(json.dumps(values)).tiles == TileParams()
+    # Other strategies have one as before.
+    grid = Recipe("m", "0", AutomaticParams(), tiles=TileParams())
+    assert "tile_scales" not in json.loads(grid.to_json())["tiles"]
+    settled = replace(grid, tiles=TileParams(object_size=20).resolved(grid.params))
+    assert settled.tiles is not None
+    assert settled.tiles.tile_scales == 1
+    assert "tile_scales" not in json.loads(settled.to_json())["tiles"]
+
+
+@pytest.mark.parametrize("params", [FinderParams(), AutomaticParams()])
+@pytest.mark.parametrize("scales", [None, 1, 2])
+@pytest.mark.parametrize("numbers", [{}, {"size": 25}, {"side": 500}, {"size": 25, "side": 500}, 4])
+def test_scales_of_tiles_survive_whatever_is_settled(
+    params: Any, scales: int | None, numbers: Any
+) -> None:
+    given = {"size": 25, "side": 500, "overlap": 50} if numbers == 4 else numbers
+    about = given.get("size"), given.get("side"), given.get("overlap")
+    recipe = Recipe("m", "0", params, tiles=TileParams("always", *about, scales))
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 def test_tiles_of_recipes_without_views_are_seen_once() -> None:

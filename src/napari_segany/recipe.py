@@ -225,9 +225,10 @@ class Recipe:
         for name in ("tracks", "tiles", "classes"):
             if getattr(self, name) is None:
                 del values[name]
-        if self.tiles is not None and self.tiles.tile_scales == 1:
-            # As before planes were searched in tiles of two scales.
-            del values["tiles"]["tile_scales"]
+        if self.tiles is not None:
+            in_finder = isinstance(self.params, FinderParams)
+            if self.tiles.tile_scales == _earlier_scales(values["tiles"], in_finder):
+                del values["tiles"]["tile_scales"]
         if self.tiles is None and values["params"].get("views", 1) is None:
             # Recipes of whole planes are what they were before tiles were seen twice, and so are
             # the keys by which batches know results.
@@ -264,8 +265,8 @@ class Recipe:
             names = set(given) if isinstance(given, dict) else set()
             if unknown := names - {f.name for f in fields(known)}:
                 raise InputError(f"{what}: {', '.join(sorted(unknown))}.")
-        if isinstance(tiles := values.get("tiles"), dict) and tiles.get("tile_side"):
-            tiles.setdefault("tile_scales", 1)
+        if isinstance(tiles := values.get("tiles"), dict):
+            tiles.setdefault("tile_scales", _earlier_scales(tiles, kind is FinderParams))
         if kind is FinderParams and isinstance(values.get("params"), dict):
             _complete_earlier(values["params"], bool(values.get("tiles")))
         # Read apart from the rest, because their type depends on the tag.
@@ -342,6 +343,16 @@ def _complete_earlier(params: dict[str, Any], in_tiles: bool) -> None:
     seen = params.get("views")
     twice = seen == 2 or (in_tiles and seen is None)
     params.setdefault("outlines", "between" if twice else "better")
+
+
+def _earlier_scales(tiles: dict[str, Any], in_finder: bool) -> int | None:
+    """Return the scales of tiles that recipes do not name, as earlier versions had one only.
+
+    For strategies that have one still, those that are not settled say as little as before, so that
+    batches know their results.
+    """
+    numbers = (tiles.get(name) for name in ("object_size", "tile_side", "tile_overlap"))
+    return 1 if in_finder or None not in numbers else None
 
 
 def _params_type(params: Any) -> type[GeneratorParams]:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,16 @@ def test_tiles_of_two_scales_are_those_of_python_and_of_the_box_only(
             segment(image, tmp_path / name, stub, box=box)
         recipe = json.loads((tmp_path / name / "slide_recipe.json").read_text())
         assert recipe["tiles"].get("tile_scales") == stored
+
+
+def test_progress_of_two_scales_only_grows(tmp_path: Path, stub: StubModel) -> None:
+    image, tiles = save_slide(tmp_path / "in", "tiff"), replace(TILES, tile_scales=2)
+    where, told = LocalExecutor(stub), []
+    batch = batch_of(image, tmp_path / "out", where, tiles=tiles)
+    (outcome,) = run(batch, where, progress=lambda event: told.append(event.done))
+    assert not outcome.error
+    assert len(set(told)) > tiles.grid(SHAPE).count / 2
+    assert all(after >= before for before, after in pairwise(told))
 
 
 def test_only_tiles_of_the_box_are_searched(

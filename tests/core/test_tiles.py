@@ -77,6 +77,8 @@ def test_levels_cover_the_plane_as_far_as_there_are_larger_tiles() -> None:
     assert grid.count == sum(len(each) for each in grid.covering)
     assert len(TileGrid((500, 700), 400, 40, levels=3).covering) == 2
     assert TileGrid((500, 700), 160, 40).covering == (TileGrid((500, 700), 160, 40),)
+    with pytest.raises(InputError, match="at least one level"):
+        TileGrid((500, 700), 160, 40, levels=0)
     # The tiles of a level are the same, whatever covers the plane.
     one, other = grid.coarser(), TileGrid((500, 700), 160, 40).coarser()
     assert one is not None

@@ -139,9 +139,10 @@ class ClusterExecutor:
             # What the worker said about it stays there.
             note(
                 logger,
-                "planes of %s are searched in tiles of %d pixels, for objects of %g pixels; "
+                "planes of %s are searched in tiles of %d pixels%s, for objects of %g pixels; "
                 "--object-size gives another size, --tiles off searches them as a whole",
-                *(path, tiles.tile_side, tiles.object_size),
+                *(path, tiles.tile_side, ", and larger ones" if tiles.tile_scales == 2 else ""),
+                tiles.object_size,
             )
         return settled
 

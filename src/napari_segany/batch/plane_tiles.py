@@ -186,7 +186,9 @@ class TileStore:
 
 
 class PlaneTiles:
-    """The tiles of one plane while they are computed, level after level.
+    """The tiles of one plane while they are computed.
+
+    Those of all levels that cover the plane come at first, then level after level what these cut.
 
     Parameters
     ----------
@@ -215,11 +217,9 @@ class PlaneTiles:
     def next_level(self) -> list[TileNumber]:
         """Return the tiles to compute of the next level that has any; empty if all is there."""
         while True:
-            self._level += 1
-            numbers = self._numbers()
-            if not numbers:
+            tiles = self._covering() if self._level < 0 else self._larger()
+            if not tiles:
                 return []
-            tiles = [(self._level, number) for number in numbers]
             self.tiles += tiles
             to_do = [tile for tile in tiles if not self._store.has(tile)]
             self.resumed += len(tiles) - len(to_do)
@@ -227,14 +227,19 @@ class PlaneTiles:
             if to_do:
                 return to_do
 
-    def _numbers(self) -> tuple[int, ...]:
-        if self._level == 0:
-            return self._grid.reaching(self._searched)
+    def _covering(self) -> list[TileNumber]:
+        """Return the tiles of all levels that cover the plane."""
+        levels = self._grid.covering
+        self._level = len(levels) - 1
+        return [
+            (n, each) for n, grid in enumerate(levels) for each in grid.reaching(self._searched)
+        ]
+
+    def _larger(self) -> list[TileNumber]:
+        """Return the tiles of the next level, of objects that the one before cuts."""
+        self._level += 1
         numbers = larger_tiles(self._grid, self.parts(), self._level)
-        if self._level < len(self._grid.covering):
-            reaching = self._grid.covering[self._level].reaching(self._searched)
-            numbers = tuple(sorted(set(numbers).intersection(reaching)))
-        return numbers
+        return [(self._level, number) for number in numbers]
 
     def add(self, tile: TileNumber, content: bytes) -> list[TileNumber] | None:
         """Store a computed tile.

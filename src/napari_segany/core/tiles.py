@@ -68,7 +68,7 @@ class TileGrid:
     Raises
     ------
     InputError
-        If the overlap does not fit the side.
+        If the overlap does not fit the side, or there is no level.
 
     Examples
     --------
@@ -88,6 +88,8 @@ class TileGrid:
                 f"Tiles of {self.side} pixels cannot overlap by {self.overlap} pixels; the overlap "
                 "must be less than half of the side."
             )
+        if self.levels < 1:
+            raise InputError(f"There must be at least one level of tiles, got {self.levels}.")
 
     @cached_property
     def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

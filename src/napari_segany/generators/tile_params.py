@@ -95,7 +95,7 @@ class TileParams:
         metadata=integer(
             "Tile scales",
             "With 2, a plane is also searched in tiles of twice the side, in which objects appear "
-            "half as large, and the better of both counts. It takes about a quarter more time.",
+            "half as large, and the better of both counts. It takes a quarter to a half more time.",
             (1, 2),
             advanced=True,
             unset="2 with a finder, else 1",

@@ -82,10 +82,12 @@ def test_the_order_of_the_tiles_does_not_matter() -> None:
     assert np.array_equal(one.to_labels(), other.to_labels())
 
 
+@pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("bounds", [{"pred_iou_thresh": 0.7}, {"min_area": 300}, {"max_area": 500}])
-def test_a_filter_gives_what_a_new_search_does(bounds: dict[str, Any]) -> None:
+def test_a_filter_gives_what_a_new_search_does(bounds: dict[str, Any], levels: int) -> None:
+    grid = replace(GRID, levels=levels)
     objects = [*random_objects(2), ((20, 20, 150, 340), 0.6), ((200, 100, 350, 300), 0.9)]
-    found = join_tiles(GRID, tiles(objects), PARAMS)
+    found = join_tiles(grid, uneven(objects, grid), PARAMS)
     wanted = dict(bounds)
     params = PARAMS
     if "max_area" in wanted:
@@ -93,10 +95,21 @@ def test_a_filter_gives_what_a_new_search_does(bounds: dict[str, Any]) -> None:
     params = replace(params, **wanted)
     # The search with other bounds keeps fewer candidates.
     least = params.pred_iou_floor
-    parts = [restricted(part, least) for part in tiles(objects)]
-    again = join_tiles(GRID, parts, params)
+    parts = [restricted(part, least) for part in uneven(objects, grid)]
+    again = join_tiles(grid, parts, params)
     assert boxes(found.filter(**bounds)) == boxes(again)
     assert boxes(found.filter()) == boxes(found)
+
+
+def uneven(objects: Objects, grid: TileGrid) -> list[TileCandidates]:
+    """All tiles, of which those of the second level see other scores."""
+    rng = np.random.default_rng(5)
+    return [
+        replace(part, masks=replace(part.masks, predicted_iou=rng.uniform(0.45, 1, len(part))))
+        if part.level == 1 and len(part)
+        else part
+        for part in tiles(objects, grid)
+    ]
 
 
 def restricted(part: TileCandidates, least: float) -> TileCandidates:

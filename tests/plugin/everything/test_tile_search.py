@@ -1,6 +1,7 @@
 """Large planes in the Everything dock: searched in tiles, read in windows, stopped and resumed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dask.array as da
@@ -111,23 +112,29 @@ def stop_in_tile(controller: Any, jobs: Any, polls: int) -> None:
     jobs.run()
 
 
-def test_a_stopped_search_keeps_its_tiles_and_goes_on(make: Any, jobs: Any) -> None:
-    pixels = noise(500, 520)
-    whole = make(pixels)
+# Polls of the search after which it is stopped; with two scales in the second one, too.
+@pytest.mark.parametrize(("scales", "polls"), [(1, 20), (2, 20), (2, 42)])
+def test_a_stopped_search_keeps_its_tiles_and_goes_on(
+    make: Any, jobs: Any, scales: int, polls: int
+) -> None:
+    pixels, tiles = noise(500, 520), replace(TILES, tile_scales=scales)
+    whole = make(pixels, tiles)
     whole.find(LOOSE)
     jobs.run()
     complete = whole.shown
 
-    controller = make(pixels)
+    controller = make(pixels, tiles)
     said: list[str] = []
     controller.status.connect(lambda text, severity="": said.append(text))
     controller.find(LOOSE)
-    stop_in_tile(controller, jobs, 20)
+    stop_in_tile(controller, jobs, polls)
     (task,) = controller.found.unfinished.values()
     done = len(task.parts)
-    assert 0 < done < len(task.grid)
-    assert f"Stopped after {done} of {len(task.grid)} tiles" in said[-1]
-    assert 0 < len(controller.shown) < len(complete)
+    assert 0 < done < task.grid.count
+    assert (done > len(task.grid)) == (polls > 20)
+    assert f"Stopped after {done} of {task.grid.count} tiles" in said[-1]
+    assert len(controller.shown)
+    assert not np.array_equal(controller.shown.boxes, complete.boxes)
     assert controller.make_labels().data.any()
 
     searched: list[int] = []

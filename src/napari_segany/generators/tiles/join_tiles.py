@@ -2,8 +2,8 @@
 
 Each tile chooses among its candidates as a plane by itself would. Those that a border cuts are left
 out then. Of masks of several tiles that mean the same object one is kept: that of the tile which
-owns it, see :meth:`TileGrid.owners`. Of two levels that both cover the plane the better mask is
-kept, where those of the coarser one must be clearly better.
+owns it, see :meth:`TileGrid.owners`. Of masks from two levels that both cover the plane, each owned
+by its tile, the better one is kept, where that of the coarser level must be clearly better.
 Objects that are longer than the overlap are cut in every tile of their level, and are taken from
 tiles of the next level, which are twice as large.
 """
@@ -33,7 +33,7 @@ PART_OF = 0.5
 """Part of a cut mask that a mask of larger tiles must cover to be the whole object."""
 
 COARSER = 0.8
-"""Factor on the score of masks of coarser tiles where they meet those of the finest level.
+"""Factor on the score of masks of coarser tiles that cover the plane, where masks of tiles meet.
 
 Coarser tiles find some objects that the finest ones miss, but where both see an object, more is
 expected of the coarser mask than it holds.

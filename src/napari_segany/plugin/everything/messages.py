@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from napari_segany.core.image_source import Plane
+from napari_segany.core.image_source import Plane, plane_shape
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.strategies import strategy_info
 from napari_segany.generators.text_params import TextParams
@@ -25,7 +25,8 @@ def found_message(
     where = f" on {len(planes)} planes" if len(planes) > 1 else ""
     # The name that the form has for it.
     strategy = dict(strategy_info().choices).get(params.strategy, params.strategy)
-    how = f"strategy {strategy!r}{in_tiles(found.tiles)}"
+    shape = plane_shape(found.source.shape, planes[0])
+    how = f"strategy {strategy!r}{in_tiles(found.tiles, shape)}"
     objects = _objects(count)
     text = f"{objects}{where} found by {how}."
     missing = unmatched_phrases(found, planes, params)
@@ -41,14 +42,13 @@ def _objects(count: int) -> str:
     return "1 object" if count == 1 else f"{count} objects"
 
 
-def in_tiles(tiles: SearchTiles) -> str:
-    """Return the tiles of a search as the end of a sentence; empty for whole planes."""
+def in_tiles(tiles: SearchTiles, shape: tuple[int, int]) -> str:
+    """Return the tiles of planes of ``shape`` (H, W) as the end of a sentence; empty without."""
     settled, estimate = tiles.settled, tiles.estimate
     if settled is None:
         return ""
-    sides = " and of twice as many" if settled.tile_scales == 2 else ""
-    size = f"for objects of {settled.object_size:g} pixels"
-    text = f" in tiles of {settled.tile_side} pixels{sides}, {size}"
+    sides = " and ".join(str(each.side) for each in settled.grid(shape).covering)
+    text = f" in tiles of {sides} pixels, for objects of {settled.object_size:g} pixels"
     if estimate is None:
         return text
     if estimate.objects:
