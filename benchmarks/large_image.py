@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--region", type=int, default=4000, help="side of the region")
     parser.add_argument("--object-size", default="40", help="length of an object in pixels")
     parser.add_argument("--views", type=int, choices=(1, 2), default=2, help="views of each tile")
+    parser.add_argument("--scales", type=int, choices=(1, 2), default=2, help="scales of the tiles")
     parser.add_argument("--fraction", type=float, default=0.05, help="part that a batch searches")
     parser.add_argument("--only-batch", action="store_true", help="leave out the region")
     args = parser.parse_args()
@@ -160,6 +161,7 @@ def main() -> None:
     image = work / "tissue.ome.zarr"
     write_image(image, tissue(data_folder(args)), args.side)
     size = ("--object-size", args.object_size, "--views", str(args.views))
+    size += ("--tile-scales", str(args.scales))
     if not args.only_batch:
         search_region(args, image, size)
     search_batch(args, image, size)
@@ -185,8 +187,9 @@ def search_batch(args: argparse.Namespace, image: Path, size: tuple[str, ...]) -
     work: Path = args.work
     part = round(args.side * args.fraction**0.5)
     box = ("--region-box", f"0,0,{part},{part}")
-    tiles = TileParams(object_size=float(args.object_size)).resolved(FinderParams(views=args.views))
-    half = len(tiles.grid((args.side, args.side)).reaching((0, 0, part, part))) // 2
+    tiles = TileParams(object_size=float(args.object_size), tile_scales=args.scales)
+    grid = tiles.resolved(FinderParams(views=args.views)).grid((args.side, args.side))
+    half = sum(len(each.reaching((0, 0, part, part))) for each in grid.covering) // 2
     words = command(image, work / "batch", *size, *box)
     kept = killed_run(words, work / "batch", half)
     seconds, peak = run(words)

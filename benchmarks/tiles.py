@@ -479,7 +479,7 @@ def run_memory(args: argparse.Namespace) -> None:
         rows, cols = np.arange(box[0], box[2]) % 288, np.arange(box[1], box[3]) % 384
         return cell[rows[:, None], cols[None]]
 
-    tiles = TileParams("always", 50.0, 1024, 100).resolved(params)
+    tiles = TileParams("always", 50.0, 1024, 100, args.scales).resolved(params)
     search_tiles(model, read, tiles.grid((1024, 1024)), params)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for side in args.sides:
