@@ -71,22 +71,26 @@ def test_one_tile_gives_the_bytes_of_the_plane(tiny_model: SamModel, classes: Cl
     assert one.classes.scores.tobytes() == two.classes.scores.tobytes()
 
 
+@pytest.mark.parametrize("levels", [1, 2])
 def test_the_window_and_a_batch_see_the_same_features(
-    tiny_model: SamModel, classes: ClassSet
+    tiny_model: SamModel, classes: ClassSet, levels: int
 ) -> None:
+    grid = replace(GRID, levels=levels)
+
     def read(box: tuple[int, int, int, int]) -> np.ndarray:
         return PLANE[box[0] : box[2], box[1] : box[3]]
 
-    sorted_masks = search_tiles(tiny_model, read, GRID, PARAMS, classify=tile_classifier(classes))
+    sorted_masks = search_tiles(tiny_model, read, grid, PARAMS, classify=tile_classifier(classes))
     assert sorted_masks.classes is not None
-    found = search_tiles(tiny_model, read, GRID, PARAMS)
+    found = search_tiles(tiny_model, read, grid, PARAMS)
     assert found.classes is None
     # Classes decide nothing about which candidates are objects.
     assert np.array_equal(found.candidate, sorted_masks.candidate)
     candidates = found.refilterable
     assert isinstance(candidates, TiledCandidates)
     assert len(np.unique(candidates.tile)) > 1
-    described = describe_in_tiles(tiny_model, read, GRID, candidates)
+    assert candidates.level.max() >= levels - 1
+    described = describe_in_tiles(tiny_model, read, grid, candidates)
     later = classifier_of(classes).classify(object_features(described))[found.candidate]
     assert later.index.tobytes() == sorted_masks.classes.index.tobytes()
     assert later.scores.tobytes() == sorted_masks.classes.scores.tobytes()
