@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     derandomize = bool(os.environ.get("CI"))
     # Other programs may use the machine: the time of one example says nothing.
     every: Any = {"derandomize": derandomize, "deadline": None}
-    settings.register_profile("quick", max_examples=25, **every)
+    settings.register_profile("quick", max_examples=20, **every)
     settings.register_profile("full", max_examples=100, **every)
     if config.getoption("--full") or os.environ.get(VARIABLE):
         os.environ[VARIABLE] = "1"

@@ -23,7 +23,7 @@ FAST = (
     *("--max-area-fraction", "1", "--box-nms-thresh", "0.5"),
     *("--normalise", "stack", "--export", "coco", "rois", "yolo", "masks"),
 )
-KILLS = choose_count(10, 5)
+KILLS = choose_count(10, 4)
 PLANES = 12
 """Planes of each of the three stacks: more than so many kills leave time for."""
 

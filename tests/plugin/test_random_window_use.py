@@ -15,7 +15,7 @@ from napari_segany.plugin.layers.sample_data import cells
 
 pytestmark = [pytest.mark.gui, pytest.mark.weights, needs_a_display]
 
-STEPS = choose_count(300, 60)
+STEPS = choose_count(300, 45)
 PLANES = 2
 
 

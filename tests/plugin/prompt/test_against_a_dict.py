@@ -295,7 +295,7 @@ def run(model: Any, examples: int, steps: int) -> None:
 @pytest.mark.timeout(900)
 def test_many_random_steps(model: Any) -> None:
     """All of them are ten thousand."""
-    run(model, examples=choose_count(215, 15), steps=choose_count(80, 60))
+    run(model, examples=choose_count(215, 12), steps=choose_count(80, 60))
     # A run that hardly does anything would find nothing.
     assert AgainstADict.steps >= choose_count(10_000, 400)
     assert AgainstADict.commits >= choose_count(500, 20)
