@@ -277,6 +277,28 @@ def everything(folder: Path) -> None:
     picture(viewer, "everything")
 
 
+def large_stopped(folder: Path) -> None:
+    """A search in tiles that was stopped: CC0, Data Science Bowl 2018 (BBBC038), repeated."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1300, 820)
+    image = imread(folder / "dsb2018/images/0287e7ee5b00.png")
+    times = [-(-4096 // length) for length in image.shape[:2]]
+    layer = viewer.add_image(np.tile(image, (*times, 1)[: image.ndim]), name="slide")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Everything")
+    widget.image_layer = layer
+    while widget.model is None:
+        wait(0.05)
+    viewer.reset_view()
+    widget.find()
+    while "tile 25 of" not in widget.controller.searches.place_text:
+        wait(0.05)
+    widget.stop()
+    while widget.jobs.busy or widget.controller.shown is None:
+        wait(0.05)
+    wait(2)
+    picture(viewer, "large_stopped")
+
+
 def evaluate(folder: Path) -> None:
     """What minisam finds beside the truth: CC0, Data Science Bowl 2018 (BBBC038)."""
     name = "0287e7ee5b00"
@@ -376,7 +398,7 @@ def main() -> None:
     shown |= {each.__name__: partial(each, picture) for each in of_tracks}
     if args.data is not None:
         of_data = (nuclei, electrons, volume, through_planes, through_planes_3d)
-        of_data += (everything, evaluate)
+        of_data += (everything, large_stopped, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
