@@ -81,13 +81,10 @@ class LayerReader:
         """Return the prompts of a points and a shapes layer."""
         result = LayerPrompts()
         for number, positions, sign, _ in self._rows(points, points.data):
-            old = self._is_committed(number)
-            result.outdated |= old
-            result.of_points.append(number if old else self._point(number, positions[0], sign))
+            result.of_points.append(self._point(number, positions[0], sign))
         for number, positions, sign, kind in self._rows(shapes, shapes.data):
-            old = self._is_committed(number)
-            result.outdated |= old
-            result.of_shapes.append(number if old else self._shape(number, positions, sign, kind))
+            result.of_shapes.append(self._shape(number, positions, sign, kind))
+        result.outdated = any(map(self._is_committed, (*result.of_points, *result.of_shapes)))
         for number, (plane, drawn) in self._prompts.items():
             result.wanted[number] = plane, self._prompt(number, plane, drawn)
         for number, each in self._open.items():
@@ -170,6 +167,8 @@ class LayerReader:
         return all(n is None or 0 <= n < size for n, size in zip(plane, shape, strict=True))
 
     def _point(self, number: int, position: NDArray[np.float64], sign: int) -> int:
+        if self._is_committed(number):
+            return number
         plane, spots = self._place(number, position[None])
         if not self._in_image(plane):
             return layer_features.NEW
@@ -182,6 +181,8 @@ class LayerReader:
         return number
 
     def _shape(self, number: int, positions: NDArray[np.float64], sign: int, kind: str) -> int:
+        if self._is_committed(number):
+            return number
         plane, spots = self._place(number, positions)
         if not self._in_image(plane):
             return layer_features.NEW
