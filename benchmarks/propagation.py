@@ -41,7 +41,7 @@ SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
 
 METHODS = ("bound", "last", "repeat", "linked", "propagated")
 
-REACH = {"vol_ovule": 0.7, "vol_nuclei": 0.7}
+REACH = {"vol_ovule": 0.7, "vol_nuclei": 0.7, "tl_cho3d": 0.7}
 """Largest reach for sets of cells and nuclei, which are round."""
 
 LARGEST = 1.2
@@ -80,6 +80,9 @@ def parts_of(stack: Stack, every: int = 1) -> Iterator[Part]:
     start = 0
     for end in range(len(labelled) + 1):
         if end < len(labelled) and labelled[end]:
+            continue
+        if start == end:
+            start = end + 1
             continue
         areas = [np.bincount(p.ravel(), minlength=stack.labels.max() + 1) for p in stack.labels]
         inside = np.array(areas[start:end]).reshape(end - start, -1)

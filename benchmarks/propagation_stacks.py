@@ -17,7 +17,7 @@ from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.sam.embedded_plane import SamEmbedding
 from napari_segany.models.sam.model import SamModel
 
-SPACING = {"em_vnc_mito": 10.3, "vol_ovule": 1.57, "vol_nuclei": 2.24}
+SPACING = {"em_vnc_mito": 10.3, "vol_ovule": 1.57, "vol_nuclei": 2.24, "tl_cho3d": 4.95}
 """Step from plane to plane in pixels of a plane, from the pixel sizes of the sets."""
 
 MOVIES = ("tl_davis_car", "tl_hela", "tl_nuclei_laptrack")
@@ -45,13 +45,19 @@ class Stack:
     @property
     def spacing(self) -> float | None:
         """Step between planes in pixels of a plane; None for movies."""
-        return SPACING.get(self.name)
+        return SPACING.get(self.name.partition(":")[0])
 
 
 def read_stack(folder: Path, name: str) -> Stack:
-    """Read a set that is one file of planes, or one file a frame."""
-    images = sorted((folder / name / "images").iterdir())
-    labels = [imread(folder / name / "labels" / f"{path.stem}.tif") for path in images]
+    """Read a set that is one file of planes, or one file a frame.
+
+    A name with a number, such as ``tl_cho3d:0``, is one time of a movie of volumes.
+    """
+    stack, _, time = name.partition(":")
+    images = sorted((folder / stack / "images").iterdir())
+    labels = [imread(folder / stack / "labels" / f"{path.stem}.tif") for path in images]
+    if time:
+        return Stack(name, list(imread(images[0])[int(time)]), labels[0][int(time)])
     if len(images) == 1:
         return Stack(name, list(read_image(images[0])), labels[0])
     return Stack(name, [read_image(path) for path in images], np.stack(labels))
@@ -74,7 +80,7 @@ class KeptEmbeddings:
         own = with_views(model, 1)
         assert isinstance(own, SamModel)
         self._model, self._stack, self._views = own, stack, views_of(model)
-        self.folder = folder / f"{stack.name}_{model.weights.sha256[:12]}"
+        self.folder = folder / f"{stack.name.replace(':', '_')}_{model.weights.sha256[:12]}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, plane: int) -> Embedding:

@@ -12,7 +12,7 @@ def test_values_out_of_range_are_refused_by_name():
     for name, value in (
         *(("link", "c"), ("min_overlap", 1.5), ("max_gap", 9), ("min_planes", 0)),
         *(("min_volume", -1), ("min_mean_score", -0.1), ("fill_gaps", 1), ("align", "yes")),
-        *(("link_from", "points"), ("smoothing", -1), ("outline", 0.1)),
+        *(("link_from", "points"), ("smoothing", -1), ("outline", 0.01)),
     ):
         with pytest.raises(InputError, match=name):
             LinkParams(**{name: value})

@@ -140,8 +140,9 @@ class LinkParams:
         default=0.3,
         metadata=number(
             "Outline in maps",
-            "Foreground probability at which objects that are made from maps end.",
-            (0.25, 0.95),
+            "Foreground probability at which objects that are made from maps end. Lower makes them "
+            "larger: take 0.1 for cells that fill a tissue up to their walls.",
+            (0.05, 0.95),
             advanced=True,
         ),
     )

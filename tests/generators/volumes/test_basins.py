@@ -19,12 +19,14 @@ def noise(count: int) -> list[PlaneMaps]:
     return [PlaneMaps.pack(SHAPE, 1, 2.0, random_maps(SHAPE, n, 64)) for n in range(count)]
 
 
-def cut(planes: list[PlaneMaps], sigma: float = 1.5) -> NDArray[np.int32]:
+def cut(
+    planes: list[PlaneMaps], sigma: float = 1.5, lowest: float = LOW_FOREGROUND
+) -> NDArray[np.int32]:
     smoothed = SmoothedMaps(planes.__getitem__, len(planes), sigma)
-    found = list(VolumeBasins(smoothed).planes())
+    found = list(VolumeBasins(smoothed, lowest).planes())
     assert [plane.number for plane in found] == list(range(len(planes)))
     for plane in found:
-        inside = plane.maps.foreground > LOW_FOREGROUND
+        inside = plane.maps.foreground > lowest
         # A maximum on a plateau that touches nothing still has a basin.
         assert np.array_equal(plane.labels > 0, inside)
     return np.stack([plane.labels for plane in found])
@@ -45,6 +47,11 @@ def test_every_number_is_used_also_in_noise(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(basins, "CELLS_AT_ONCE", 1)
     labels = cut(noise(40), 1.0)
     assert np.array_equal(np.unique(labels), np.arange(labels.max() + 1))
+
+
+def test_basins_reach_down_to_a_foreground_that_is_given():
+    low, usual, high = (cut(noise(8), lowest=n) > 0 for n in (0.1, LOW_FOREGROUND, 0.5))
+    assert low.sum() > usual.sum() > high.sum()
 
 
 def test_nothing_comes_of_nothing():

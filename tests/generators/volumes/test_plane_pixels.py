@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_segany.generators.volumes.plane_pixels import enlarge_cells, within_outline
+from napari_segany.generators.volumes.plane_pixels import depths, enlarge_cells, within_outline
 
 
 def test_every_pixel_has_the_value_of_its_cell() -> None:
@@ -23,3 +23,11 @@ def test_outlines_lie_between_the_middles_of_cells() -> None:
     assert not inside[:, 8:].any()
     # Nearer to the certain side with a higher bound.
     assert within_outline(foreground, 0.9, 4, (16, 16)).sum() < inside.sum()
+
+
+def test_pixels_lie_within_so_many_outlines() -> None:
+    foreground = np.float32([[0.1, 0.2, 0.5, 0.9]])
+    assert depths(foreground, (0.15, 0.3, 0.6), 1, (1, 4)).tolist() == [[0, 1, 2, 3]]
+    fine = depths(foreground, (0.15, 0.3, 0.6), 4, (3, 14))
+    for number, outline in enumerate((0.15, 0.3, 0.6)):
+        assert np.array_equal(fine > number, within_outline(foreground, outline, 4, (3, 14)))

@@ -1,5 +1,7 @@
 """Prompted masks select regions of drawn volumes."""
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,13 @@ from tests.generators.volumes.balls import draw_balls, maps_of, packaged_estimat
 from napari_segany import MaskSet
 from napari_segany.errors import Cancelled
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
-from napari_segany.generators.volumes.prompted_regions import NestedRegions, PromptedRegions
+from napari_segany.generators.volumes.prompted_regions import (
+    OUTLINES,
+    NestedRegions,
+    PromptedRegions,
+)
 from napari_segany.generators.volumes.region_scores import ScoredRegions
+from napari_segany.models.finder import CELL, ObjectMaps
 
 SHAPE = (26, 48, 48)
 BALLS = [(6, 14, 14, 9), (19, 15, 15, 9), (13, 34, 33, 10), (24, 38, 10, 6)]
@@ -54,7 +61,10 @@ def test_basins_of_every_region_follow_one_another() -> None:
     assert sorted(nested.place[1:].tolist()) == list(range(basins))
     assert nested.place[0] == -1
     numbers = rng.integers(0, basins + 1, (9, 9))
-    counts = nested.count(nested.place[numbers], np.arange(len(children)))
+    deep = rng.integers(0, 3, numbers.shape)
+    places = nested.place[numbers]
+    counts = nested.counts(np.where(places < 0, -1, places + deep * basins), 3)
+    assert counts.shape == (3, len(children))
 
     def inside(node: int) -> list[int]:
         if node < basins:
@@ -62,7 +72,8 @@ def test_basins_of_every_region_follow_one_another() -> None:
         return [each for child in children[node] for each in inside(child)]
 
     for node in range(len(children)):
-        assert counts[node] == np.isin(numbers, inside(node)).sum()
+        here = np.isin(numbers, inside(node))
+        assert counts[:, node].tolist() == [(here & (deep >= n)).sum() for n in range(3)]
         places = np.sort(nested.place[inside(node)])
         assert (places == np.arange(nested.start[node], nested.end[node])).all()
 
@@ -114,6 +125,58 @@ def test_a_plane_where_the_object_is_said_not_to_be_counts_in_the_choice() -> No
     numbers, fits = whole.select([{6: section(1, 6)}, {6: section(1, 6), 8: None}], [{}, {}])
     assert (numbers >= 0).all()
     assert fits[1] > 0.5
+
+
+def faint_beyond(radius: float) -> list[PlaneMaps]:
+    """Maps of the balls, with a foreground of 0.22 further out than a radius."""
+    within = draw_balls(SHAPE, [(*middle, min(r, radius)) for *middle, r in BALLS]) > 0
+    planes = []
+    for maps, inside in zip(maps_of(TRUTH), within, strict=True):
+        each = maps.unpack()
+        faint = np.where(inside, each.foreground, np.minimum(each.foreground, np.float32(0.22)))
+        planes.append(replace(maps, values=_packed(replace(each, foreground=faint))))
+    return planes
+
+
+def _packed(maps: ObjectMaps) -> Any:
+    return PlaneMaps.pack(maps.foreground.shape, 1, float(CELL), maps).values
+
+
+def test_each_object_ends_at_the_outline_that_fits_it_best() -> None:
+    """Of objects with faint borders, one is prompted with them and the other without."""
+    planes = faint_beyond(6)
+    inner = draw_balls(SHAPE, [(*middle, min(r, 6)) for *middle, r in BALLS])
+    wide, narrow = section(3, 13), MaskSet.from_masks((inner[6] == 1)[None])
+    regions = regions_of(planes, outline=None)
+    numbers, fits = regions.select([{13: wide}, {6: narrow}], [{}, {}])
+    every = range(SHAPE[0])
+    one, two = regions.sections([(int(n), every) for n in numbers])
+    assert (fits > 0.8).all()
+    assert iou(one, TRUTH == 3) > 0.75
+    assert iou(two, inner == 1) > 0.75
+    # One outline for both takes too much of the one, or too little of the other.
+    for outline, i, object_ in ((0.15, 1, inner == 1), (0.3, 0, TRUTH == 3)):
+        single = regions_of(planes, outline=outline)
+        numbers, worse = single.select([{13: wide}, {6: narrow}], [{}, {}])
+        (found,) = single.sections([(int(numbers[i]), every)])
+        assert worse[i] < fits[i]
+        assert iou(found, object_) < iou((one, two)[i], object_)
+
+
+def test_a_region_has_a_number_for_each_outline() -> None:
+    """With the same expected IoU, and pixels that are within those of wider ones."""
+    regions = regions_of(faint_beyond(6), outline=None)
+    count = len(regions.scores) // len(OUTLINES)
+    assert np.array_equal(regions.scores, np.tile(regions.scores[:count], len(OUTLINES)))
+    numbers, _ = regions.select([{13: section(3, 13)}], [{}])
+    node = int(numbers[0]) % count
+    wanted = [(node + n * count, range(SHAPE[0])) for n in range(len(OUTLINES))]
+    found = regions.sections(wanted)
+    for wide, narrow in pairwise(found):
+        assert set(narrow) <= set(wide)
+        for plane, mask in narrow.items():
+            assert (wide[plane].mask(0) | ~mask.mask(0)).all()
+    assert found[0][13].area[0] > found[1][13].area[0]
 
 
 def test_where_nothing_is_no_region_is_selected(regions: PromptedRegions) -> None:

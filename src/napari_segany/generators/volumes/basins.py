@@ -59,10 +59,12 @@ class VolumeBasins:
     ----------
     maps : SmoothedMaps
         The planes.
+    lowest : float
+        Foreground probability of cells that can belong to a basin at all.
     """
 
-    def __init__(self, maps: SmoothedMaps) -> None:
-        self._maps = maps
+    def __init__(self, maps: SmoothedMaps, lowest: float = LOW_FOREGROUND) -> None:
+        self._maps, self._lowest = maps, lowest
         self._kept: dict[int, NDArray[np.int32]] = {}
 
     def planes(self, should_stop: ShouldStop | None = None) -> Iterator[BasinPlane]:
@@ -111,7 +113,7 @@ class VolumeBasins:
         heights = []
         for number in range(first, min(end + AROUND, self._maps.count)):
             check(should_stop)
-            heights.append(_height(self._maps.average(number), before.shape))
+            heights.append(self._height(number, before.shape))
         labels = _watershed(np.stack(heights))
         of_basin = np.zeros(int(labels.max()) + 1, np.int32)
         if start:
@@ -122,6 +124,13 @@ class VolumeBasins:
         new = new[(new > 0) & (of_basin[new] == 0)]
         of_basin[new] = count + 1 + np.arange(len(new))
         return of_basin[labels]
+
+    def _height(self, number: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the landscape of a plane, 0 where nothing can be."""
+        maps = self._maps.average(number)
+        if maps is None:
+            return np.zeros(shape, np.float32)
+        return np.where(maps.foreground > self._lowest, landscape(maps), 0).astype(np.float32)
 
 
 def _continue(
@@ -145,13 +154,6 @@ def _continue(
         if not of_basin[basin] and number not in taken:
             of_basin[basin] = number
             taken.add(number)
-
-
-def _height(maps: ObjectMaps | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the landscape of a plane, 0 where nothing can be."""
-    if maps is None:
-        return np.zeros(shape, np.float32)
-    return np.where(maps.foreground > LOW_FOREGROUND, landscape(maps), 0).astype(np.float32)
 
 
 def _watershed(height: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -1,5 +1,6 @@
 """Cells of a plane's maps as its pixels."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -26,21 +27,39 @@ def enlarge_cells(values: NDArray[Value], step: int, shape: tuple[int, int]) -> 
     return values[: shape[0], : shape[1]]
 
 
-def within_outline(
-    foreground: NDArray[np.float32], outline: float, step: int, shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Return the (H, W) pixels in which objects can be.
+def depths(
+    foreground: NDArray[np.float32],
+    outlines: Sequence[float],
+    step: int,
+    shape: tuple[int, int],
+) -> NDArray[np.int8]:
+    """Return within how many outlines each pixel lies.
 
     Parameters
     ----------
     foreground : ndarray
         (h, w) probability of each cell, interpolated between their middles.
-    outline : float
-        Probability at which objects end.
+    outlines : sequence of float
+        Probabilities at which objects end, in ascending order.
     step, shape
         As for :func:`enlarge_cells`.
+
+    Returns
+    -------
+    ndarray
+        (H, W) int8, 0 outside all of them.
     """
     if step > 1:
         foreground = ndimage.zoom(foreground, step, order=1, mode="nearest", grid_mode=True)
-    inside: NDArray[np.bool_] = foreground[: shape[0], : shape[1]] > outline
-    return inside
+    probability = foreground[: shape[0], : shape[1]]
+    found = np.zeros(probability.shape, np.int8)
+    for outline in outlines:
+        found += probability > outline
+    return found
+
+
+def within_outline(
+    foreground: NDArray[np.float32], outline: float, step: int, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return the (H, W) pixels in which objects can be, see :func:`depths`."""
+    return depths(foreground, (outline,), step, shape) > 0

@@ -3,7 +3,8 @@
 A region fits prompted masks by the IoU on their planes together. That alone cannot tell an object
 from a part of it, or from what holds it and more: sections of all three can be the same on the
 prompted planes. So what was found on other planes by another way counts as well, and the expected
-IoU of the region.
+IoU of the region. By the same measures the outline of each object is chosen: cells of a tissue fill
+it up to their walls, and nuclei end where they are brighter than what surrounds them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,11 +16,16 @@ from numpy.typing import NDArray
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.quality import Perceptron
+from napari_segany.generators.region_tree import LOW_FOREGROUND
 from napari_segany.generators.volumes.basin_graph import build_graph
 from napari_segany.generators.volumes.basins import BasinPlane, VolumeBasins
-from napari_segany.generators.volumes.plane_pixels import enlarge_cells, within_outline
+from napari_segany.generators.volumes.plane_pixels import depths, enlarge_cells
 from napari_segany.generators.volumes.region_scores import ScoredRegions, score_regions
 from napari_segany.generators.volumes.smoothed_maps import LoadMaps, SmoothedMaps
+
+OUTLINES = (0.1, 0.2, 0.4)
+"""Foreground probabilities at which an object may end, see
+``docs/decisions/0041-outlines-by-prompts.md``. Expected IoU is that at the middle one."""
 
 LEAST_SCORE = 0.05
 """Expected IoU of regions that are expected to be nothing at all."""
@@ -28,7 +34,8 @@ SectionMasks = Mapping[int, MaskSet | None]
 """One mask of an object on each of some planes, None where it is not."""
 
 Places = NDArray[np.int32]
-"""(H, W) place of the basin of each pixel in the order of :class:`NestedRegions`, -1 for none."""
+"""(H, W) place of each pixel: that of its basin in the order of :class:`NestedRegions`, plus the
+number of basins for each further outline that it is within; -1 for none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +76,18 @@ class NestedRegions:
         place = np.concatenate([[-1], first[:basins]]).astype(np.int32)
         return cls(regions, place, first, first + np.array(size, np.int64))
 
-    def count(self, places: Places, some: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the (S,) number of pixels, known by their places, in each of some regions."""
-        each = np.bincount(places[places >= 0], minlength=len(self.place) - 1)
-        before = np.concatenate([[0], np.cumsum(each)])
-        found: NDArray[np.int64] = before[self.end[some]] - before[self.start[some]]
+    @property
+    def basins(self) -> int:
+        """Number of basins."""
+        return len(self.place) - 1
+
+    def counts(self, places: Places, outlines: int) -> NDArray[np.int64]:
+        """Return the (outlines, N) number of pixels, known by their places, in each region."""
+        each = np.bincount(places[places >= 0], minlength=outlines * self.basins)
+        # Pixels within an outline are within all wider ones.
+        within = each.reshape(outlines, -1)[::-1].cumsum(axis=0)[::-1]
+        before = np.pad(within.cumsum(axis=1), ((0, 0), (1, 0)))
+        found: NDArray[np.int64] = before[:, self.end] - before[:, self.start]
         return found
 
 
@@ -90,8 +104,9 @@ class PromptedRegions:
         The finder's estimate for regions of a plane.
     smoothing : float
         Standard deviation in planes over which maps are averaged.
-    outline : float
-        Foreground probability at which objects end.
+    outline : float, optional
+        Foreground probability at which objects end. If None, each region has one number for each of
+        :data:`OUTLINES`, the N regions at the widest outline first.
     should_stop : callable, optional
         Polled from plane to plane.
 
@@ -110,23 +125,25 @@ class PromptedRegions:
         quality: Perceptron,
         *,
         smoothing: float,
-        outline: float,
+        outline: float | None = None,
         should_stop: ShouldStop | None = None,
     ) -> None:
         maps = SmoothedMaps(load, shape[0], smoothing)
         first = maps.first()
         self._step, side = (1, 1.0) if first is None else (first.step, first.side)
-        self._shape, self._outline = (shape[1], shape[2]), outline
-        self._basins = VolumeBasins(maps)
-        graph = build_graph(self._basins.planes(should_stop), outline)
+        self._shape = shape[1], shape[2]
+        self._outlines = OUTLINES if outline is None else (outline,)
+        middle = self._outlines[len(self._outlines) // 2]
+        self._basins = VolumeBasins(maps, min(LOW_FOREGROUND, self._outlines[0]))
+        graph = build_graph(self._basins.planes(should_stop), middle)
         check(should_stop)
-        scored = score_regions(graph, quality, outline, side)
+        scored = score_regions(graph, quality, middle, side)
         self._nested = NestedRegions.of(scored, graph.count)
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """(N,) expected IoU of each region."""
-        return self._nested.regions.score
+        """Expected IoU of each region, the same at all outlines."""
+        return np.tile(self._nested.regions.score, len(self._outlines))
 
     def select(
         self,
@@ -157,7 +174,8 @@ class PromptedRegions:
             (K,) float64 IoU with the prompted masks on their planes together, 0 without any.
             Planes on which the object is said not to be count in the choice alone.
         """
-        every = np.arange(len(self.scores))
+        scores = np.clip(self.scores, LEAST_SCORE, 1)
+        every = np.arange(len(scores))
         there = [{p: mask for p, mask in each.items() if mask is not None} for each in prompted]
         first = self._compare(there, [every] * len(there), should_stop)
         able = [np.flatnonzero(shared) for shared, _ in first]
@@ -173,7 +191,7 @@ class PromptedRegions:
             (inside, union), (more, wider) = (each[nodes] for each in first[k]), second[k]
             fit = inside / union
             agreed = (inside + more) / (union + wider)
-            worth = fit * agreed * np.sqrt(np.clip(self.scores[nodes], LEAST_SCORE, 1))
+            worth = fit * agreed * np.sqrt(scores[nodes])
             best = int(worth.argmax())
             regions[k], fits[k] = nodes[best], fit[best]
         return regions, fits
@@ -188,17 +206,22 @@ class PromptedRegions:
         found = [(np.zeros(len(some), np.int64), np.zeros(len(some), np.int64)) for some in nodes]
         for plane, places in self._planes({p for each in masks for p in each}):
             check(should_stop)
+            whole = self._counts(places)
             for each, some, (shared, union) in zip(masks, nodes, found, strict=True):
                 if plane not in each or not len(some):
                     continue
-                union += self._nested.count(places, some)
+                union += whole[some]
                 mask = each[plane]
                 if mask is not None and mask.area[0]:
                     a, b, c, d = mask.boxes[0].tolist()
-                    inside = self._nested.count(places[a:c, b:d][mask.crop(0)], some)
+                    inside = self._counts(places[a:c, b:d][mask.crop(0)])[some]
                     shared += inside
                     union += int(mask.area[0]) - inside
         return found
+
+    def _counts(self, places: Places) -> NDArray[np.int64]:
+        """Return the number of pixels in each region, in the order of their numbers."""
+        return self._nested.counts(places, len(self._outlines)).ravel()
 
     def sections(
         self,
@@ -214,20 +237,24 @@ class PromptedRegions:
         should_stop : callable, optional
             Polled from plane to plane.
         """
-        first, last = self._nested.regions.first, self._nested.regions.last
-        spans = [
-            range(max(planes.start, int(first[n])), min(planes.stop, int(last[n]) + 1))
-            for n, planes in wanted
-        ]
         found: list[dict[int, MaskSet]] = [{} for _ in wanted]
-        for plane, places in self._planes({plane for span in spans for plane in span}):
+        for plane, places in self._planes({plane for _, span in wanted for plane in span}):
             check(should_stop)
-            for k, ((n, _), span) in enumerate(zip(wanted, spans, strict=True)):
-                if plane in span:
-                    inside = (places >= self._nested.start[n]) & (places < self._nested.end[n])
-                    if inside.any():
-                        found[k][plane] = MaskSet.from_masks(inside[None])
+            pixels = self._counts(places)
+            for k, (number, span) in enumerate(wanted):
+                if plane in span and pixels[number]:
+                    inside = self._inside(places, number)
+                    found[k][plane] = MaskSet.from_masks(inside[None])
         return found
+
+    def _inside(self, places: Places, number: int) -> NDArray[np.bool_]:
+        """Return the (H, W) pixels of a region."""
+        nested, inside = self._nested, np.zeros(places.shape, bool)
+        widest, node = divmod(number, len(nested.start))
+        for outline in range(widest, len(self._outlines)):
+            start = outline * nested.basins
+            inside |= (places >= start + nested.start[node]) & (places < start + nested.end[node])
+        return inside
 
     def _planes(self, wanted: Collection[int]) -> Iterator[tuple[int, Places]]:
         """Yield planes in order, and the place of the basin of each of their pixels."""
@@ -241,7 +268,9 @@ class PromptedRegions:
 
     def _pixels(self, plane: BasinPlane) -> Places:
         ways = self._step, self._shape
-        places = enlarge_cells(self._nested.place[plane.labels], *ways)
-        inside = within_outline(plane.maps.foreground, self._outline, *ways)
-        found: Places = np.where(inside, places, np.int32(-1))
+        depth = depths(plane.maps.foreground, self._outlines, *ways)
+        # Cells of no basin are outside.
+        place = enlarge_cells(self._nested.place[plane.labels], *ways)
+        deeper = (depth - 1).clip(0) * np.int32(self._nested.basins)
+        found: Places = np.where((depth > 0) & (place >= 0), place + deeper, np.int32(-1))
         return found

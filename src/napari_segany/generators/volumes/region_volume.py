@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.generators.quality import Perceptron
+from napari_segany.generators.region_tree import LOW_FOREGROUND
 from napari_segany.generators.volumes.basin_graph import build_graph
 from napari_segany.generators.volumes.basins import BasinPlane, VolumeBasins
 from napari_segany.generators.volumes.plane_pixels import enlarge_cells, within_outline
@@ -156,7 +157,7 @@ def segment_maps(
     maps = SmoothedMaps(load, shape[0], smoothing)
     first = maps.first()
     step, side = (1, 1.0) if first is None else (first.step, first.side)
-    basins = VolumeBasins(maps)
+    basins = VolumeBasins(maps, min(LOW_FOREGROUND, outline))
     graph = build_graph(basins.planes(should_stop), outline)
     check(should_stop)
     regions = score_regions(graph, quality, outline, side)

@@ -80,13 +80,15 @@ class PropagationParams:
             (0, 8),
         ),
     )
-    outline: float = field(
-        default=LinkParams.outline,
+    outline: float | None = field(
+        default=None,
         metadata=number(
             "Outline",
-            "Foreground probability at which regions end. Lower makes them larger.",
-            (0.25, 0.95),
+            "Foreground probability at which regions end; lower makes them larger. Unless it is "
+            "set, each object ends at 0.1, 0.2 or 0.4, where it fits best.",
+            (0.05, 0.95),
             advanced=True,
+            unset="that fits each object best",
         ),
     )
     min_fit: float = field(
