@@ -70,7 +70,7 @@ def main() -> None:
     seen = with_views(model, args.views)
     stacks = [read_stack(data_folder(args), name) for name in args.set]
     kind = args.set[0].partition(":")[0]
-    volumes = [VolumeRegions(model, each.planes.__getitem__, len(each.planes)) for each in stacks]
+    volumes = [VolumeRegions(seen, each.planes.__getitem__, len(each.planes)) for each in stacks]
     one_view, embed = (
         [KeptEmbeddings(each, stack, args.kept) for stack in stacks] for each in (model, seen)
     )

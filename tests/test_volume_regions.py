@@ -9,8 +9,10 @@ from tests.finders import write_tiny_finder
 from tests.generators.maps import random_quality
 
 from napari_segany import Prompt, PropagationParams, SamModel, propagate, volume_regions
+from napari_segany.core.plane_flips import FLIPS
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
 from napari_segany.linking.propagation.spans import Span
+from napari_segany.models.multi_view import with_views
 from napari_segany.volume_regions import VolumeRegions, finder_of
 from napari_segany.weights import finders
 
@@ -62,10 +64,11 @@ def test_planes_are_looked_at_once(tiny_model: SamModel) -> None:
     assert planes.read_planes == [0, 1, 2, 3, 4]
 
 
-def test_a_plane_is_seen_turned_as_well(
-    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("views", "flips"), [(1, 1), (2, 1), (4, 3)])
+def test_a_plane_is_seen_as_its_mirror_images_as_well(
+    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch, views: int, flips: int
 ) -> None:
-    """Whatever views prompts have: the regions are those of the mean of two views."""
+    """Turned in any case, and in four views where prompts have them."""
     seen = []
     embed = SamModel.embed
 
@@ -74,10 +77,11 @@ def test_a_plane_is_seen_turned_as_well(
         return embed(self, plane, **how)
 
     monkeypatch.setattr(SamModel, "embed", watched)
-    VolumeRegions(tiny_model, Planes(), len(VOLUME)).find(PARAMS)
-    turned = [any(np.array_equal(each, other[::-1, ::-1]) for other in seen) for each in seen]
-    assert len(seen) >= 2 * len(VOLUME)
-    assert all(turned)
+    VolumeRegions(with_views(tiny_model, views), Planes(), len(VOLUME)).find(PARAMS)
+    for flip in FLIPS:
+        images = [any(np.array_equal(each, flip.plane(other)) for other in seen) for each in seen]
+        assert all(images) == (flip in FLIPS[:flips])
+    assert len(seen) >= (1 + flips) * len(VOLUME)
 
 
 def test_another_finder_looks_anew(tiny_model: SamModel, own: str) -> None:

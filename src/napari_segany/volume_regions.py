@@ -14,12 +14,13 @@ from napari_segany.generators.volumes.find_maps import check_finder, find_maps
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
 from napari_segany.generators.volumes.prompted_regions import PromptedRegions
 from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.models.multi_view import views_of, with_views
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plane_search import finder_card, quality_of_maps
 
-FINDER_VIEWS = 2
-"""Views in which a finder sees each plane. By the second one nuclei and cells gain up to 3 points,
-and mitochondria lose (``docs/decisions/0036-propagation-by-regions.md``)."""
+FEWEST_VIEWS = 2
+"""Views in which a finder sees each plane at least. By the second one nuclei and cells gain up to 3
+points, and mitochondria lose (``docs/decisions/0036-propagation-by-regions.md``)."""
 
 ReadPlane = Callable[[int], NDArray[np.generic]]
 """Read a plane by its number; raises BlankPlaneError for one that is blank."""
@@ -34,7 +35,8 @@ class VolumeRegions:
     Parameters
     ----------
     model : PromptableModel
-        The model whose image encoder the finder reads.
+        The model whose image encoder the finder reads. If it sees planes in four views, the finder
+        does, too; else in two.
     read : callable
         Reads a plane by its number.
     count : int
@@ -50,7 +52,8 @@ class VolumeRegions:
         count: int,
         limits: Limits | None = None,
     ) -> None:
-        self._model, self._read, self._count, self._limits = model, read, count, limits
+        self._model, self._views = with_views(model, 1), finder_views(model)
+        self._read, self._count, self._limits = read, count, limits
         self._maps: dict[int, PlaneMaps | None] = {}
         self._params: FinderParams | None = None
         self._regions: PromptedRegions | None = None
@@ -78,7 +81,7 @@ class VolumeRegions:
         Cancelled
             If ``should_stop`` returned True.
         """
-        wanted = finder_of(self._model, params.finder)
+        wanted = finder_of(self._model, params.finder, self._views)
         if wanted != self._params:
             self._params, self._maps, self._regions = wanted, {}, None
         self._look(wanted, progress, should_stop)
@@ -122,22 +125,26 @@ class VolumeRegions:
         )
 
 
-def finder_of(model: PromptableModel, sha256: str | None) -> FinderParams:
+def finder_views(model: PromptableModel) -> int:
+    """Return the views in which a finder sees planes beside a model for prompts."""
+    return max(views_of(model), FEWEST_VIEWS)
+
+
+def finder_of(
+    model: PromptableModel, sha256: str | None, views: int = FEWEST_VIEWS
+) -> FinderParams:
     """Return how a finder looks at the planes of a volume.
 
-    Each plane is seen as it is and turned by 180 degrees, whatever views the prompts have. A finder
-    that learned planes of a person is shown planes as it learned them, and is used for all of them
-    (``docs/decisions/0036-propagation-by-regions.md``).
+    A finder that learned planes of a person is shown planes as it learned them, and is used for all
+    of them (``docs/decisions/0036-propagation-by-regions.md``).
 
     Raises
     ------
     InputError
         If the finder is not here, or does not fit the model.
     """
-    resolved = check_finder(resolve_params(model, FinderParams(finder=sha256, views=FINDER_VIEWS)))
+    resolved = check_finder(resolve_params(model, FinderParams(finder=sha256, views=views)))
     if finder_card(resolved.finder).base is None:
         return resolved
-    own = FinderParams(
-        finder=resolved.finder, finder_everywhere=True, fill_frame=True, views=FINDER_VIEWS
-    )
+    own = FinderParams(finder=resolved.finder, finder_everywhere=True, fill_frame=True, views=views)
     return check_finder(resolve_params(model, own))

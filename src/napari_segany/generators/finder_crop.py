@@ -16,7 +16,7 @@ from napari_segany.generators.finder_candidates import (
     propose_regions,
 )
 from napari_segany.generators.finder_params import FinderParams
-from napari_segany.generators.finder_views import with_turned_view
+from napari_segany.generators.finder_views import with_mirror_views
 from napari_segany.generators.point_grids import PointCrop, point_grid
 from napari_segany.generators.point_search import CropPrompter, PointCounter
 from napari_segany.generators.quality import Quality
@@ -134,8 +134,8 @@ class CropSearch:
         embedding = embedding.without_stages()
         check(self.should_stop)
         between, stop = self.params.outlines == "between", self.should_stop
-        if self.params.views == 2:
-            maps = with_turned_view(maps, self.model, self.finder, pixels, stop)
+        views = self.params.views or 1
+        maps = with_mirror_views(maps, views, self.model, self.finder, pixels, stop)
         proposals = propose_regions(
             maps, self.quality, LEAST_REGION, between=between, should_stop=stop
         )

@@ -234,10 +234,10 @@ class FinderParams(FilterRules, GeneratorParams):
         default=None,
         metadata=integer(
             "Views",
-            "Show a plane or tile to the model once, or twice: as it is and turned by 180 degrees. "
-            "With 2 the mean of both counts, so that objects depend less on where in the frame "
-            "they lie. It takes about twice the time.",
-            (1, 2),
+            "Show a plane or tile to the model as it is, turned by 180 degrees as well, and as its "
+            "mirror images. The mean counts, so that objects depend less on where in the frame "
+            "they lie. It takes about as many times as long.",
+            (1, 4),
             advanced=True,
             unset="2 in tiles, 1 on whole planes",
         ),

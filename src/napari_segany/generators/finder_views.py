@@ -1,9 +1,10 @@
-"""Maps of a plane that is shown to the model as it is, and turned by 180 degrees as well.
+"""Maps of a plane that is shown to the model as it is, and as its mirror images as well.
 
-An encoder draws the same object a little differently at another place of its frame. Turned, every
-object lies at another place, and the mean of both maps depends less on it.
+An encoder draws the same object a little differently at another place of its frame, and mirrored.
+The mean of the maps of several views depends less on it.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.core.plane_flips import TURNED
+from napari_segany.core.plane_flips import FLIPS, Flip
 from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
 
@@ -19,21 +20,24 @@ MAPS = tuple(each.name for each in fields(ObjectMaps) if each.name != "frame")
 """Names of the maps."""
 
 
-def with_turned_view(
+def with_mirror_views(
     maps: ObjectMaps,
+    views: int,
     model: PromptableModel,
     finder: FinderModel,
     pixels: NDArray[np.uint8],
     should_stop: ShouldStop | None = None,
 ) -> ObjectMaps:
-    """Return the mean of the maps of a plane and of those that it has when it is turned.
+    """Return the mean of the maps of a plane and of those of its mirror images.
 
     Parameters
     ----------
     maps : ObjectMaps
         Maps of the plane as it is.
+    views : int
+        1 to 4: the plane as it is, turned by 180 degrees, and mirrored along columns and rows.
     model : PromptableModel
-        The model that embeds the turned plane.
+        The model that embeds the mirror images.
     finder : FinderModel
         The finder.
     pixels : ndarray
@@ -46,23 +50,30 @@ def with_turned_view(
     Cancelled
         If ``should_stop`` returned True.
     """
-    turned = np.ascontiguousarray(TURNED.plane(pixels))
-    embedding = model.embed(turned, stages=True, should_stop=should_stop)
-    seen = finder.predict_maps(embedding, turned, should_stop=should_stop)
-    return mean_maps(maps, turn_maps(seen))
+    seen = [maps]
+    for flip in FLIPS[: views - 1]:
+        mirrored = np.ascontiguousarray(flip.plane(pixels))
+        embedding = model.embed(mirrored, stages=True, should_stop=should_stop)
+        found = finder.predict_maps(embedding, mirrored, should_stop=should_stop)
+        seen.append(flip_maps(found, flip))
+    return mean_maps(seen)
 
 
-def turn_maps(maps: ObjectMaps) -> ObjectMaps:
-    """Return the maps of a plane turned by 180 degrees, on the cells of the plane as it is.
+def flip_maps(maps: ObjectMaps, flip: Flip) -> ObjectMaps:
+    """Return the maps of a mirror image of a plane, on the cells of the plane as it is.
 
     Where a side of the plane is no whole number of cells, values are linear between them.
     """
     cells = maps.frame.side // CELL
-    turned: dict[str, Any] = {n: TURNED.cells(getattr(maps, n), maps.frame, cells) for n in MAPS}
-    return replace(maps, **turned)
+    flipped: dict[str, Any] = {n: flip.cells(getattr(maps, n), maps.frame, cells) for n in MAPS}
+    return replace(maps, **flipped)
 
 
-def mean_maps(one: ObjectMaps, two: ObjectMaps) -> ObjectMaps:
-    """Return the mean of two maps of the same plane, cell by cell."""
-    half = np.float32(0.5)
-    return replace(one, **{n: (getattr(one, n) + getattr(two, n)) * half for n in MAPS})
+def mean_maps(views: Sequence[ObjectMaps]) -> ObjectMaps:
+    """Return the mean of maps of the same plane, cell by cell; that of one are these maps."""
+    if len(views) == 1:
+        return views[0]
+    part = np.float32(1 / len(views))
+    every = {n: [getattr(maps, n) for maps in views] for n in MAPS}
+    means: dict[str, Any] = {n: sum(maps[1:], maps[0]) * part for n, maps in every.items()}
+    return replace(views[0], **means)

@@ -141,7 +141,7 @@ class LinkParams:
         metadata=number(
             "Outline in maps",
             "Foreground probability at which objects that are made from maps end. Lower makes them "
-            "larger: take 0.1 for cells that fill a tissue up to their walls.",
+            "larger: take 0.2 for cells that fill a tissue up to their walls.",
             (0.05, 0.95),
             advanced=True,
         ),

@@ -10,9 +10,10 @@ from tests.generators.maps import random_quality
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.core.intensity import to_rgb
+from napari_segany.core.plane_flips import FLIPS
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.generators.finder_params import FinderParams
-from napari_segany.generators.finder_views import mean_maps, turn_maps
+from napari_segany.generators.finder_views import flip_maps, mean_maps
 from napari_segany.generators.small_planes import continue_plane
 from napari_segany.generators.volumes.find_maps import find_maps
 from napari_segany.generators.volumes.plane_maps import NAMES, SIZES
@@ -38,17 +39,19 @@ def expected(
     finder = find_finder(model)
     assert finder is not None
     maps = finder.predict_maps(model.embed(rgb, stages=True), rgb)
-    if views == 2:
-        turned = np.ascontiguousarray(rgb[::-1, ::-1])
-        seen = finder.predict_maps(model.embed(turned, stages=True), turned)
-        maps = mean_maps(maps, turn_maps(seen))
+    every = [maps]
+    for flip in FLIPS[: views - 1]:
+        mirrored = np.ascontiguousarray(flip.plane(rgb))
+        seen = finder.predict_maps(model.embed(mirrored, stages=True), mirrored)
+        every.append(flip_maps(seen, flip))
+    maps = mean_maps(every)
     rows, cols = (np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in shape)
     found = [maps.enlarge(getattr(maps, name))[np.ix_(rows, cols)] for name in NAMES]
     found[-1] = (found[-1] - SIZES[0]) / SIZES[1]
     return np.clip(np.stack(found), 0, 1)
 
 
-@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("views", [1, 2, 4])
 def test_cells_are_those_of_the_finder(tiny_model: SamModel, views: int):
     # The frame of 128 pixels has cells of two, so planes of 300 pixels have cells of four.
     large = np.random.default_rng(1).integers(0, 255, (150, 300)).astype(np.uint8)

@@ -1,22 +1,28 @@
 """Prompted masks select regions of drawn volumes."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.generators.maps import random_maps
 from tests.generators.volumes.balls import draw_balls, maps_of, packaged_estimate
 
-from napari_segany import MaskSet
+from napari_segany import MaskSet, PropagationParams
+from napari_segany.core.parameter_info import KEY
 from napari_segany.errors import Cancelled
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
+from napari_segany.generators.volumes.plane_pixels import within_outline
 from napari_segany.generators.volumes.prompted_regions import (
+    LEAST_SCORE,
     OUTLINES,
     NestedRegions,
+    Places,
     PromptedRegions,
 )
 from napari_segany.generators.volumes.region_scores import ScoredRegions
+from napari_segany.generators.volumes.smoothed_maps import SmoothedMaps
 from napari_segany.models.finder import CELL, ObjectMaps
 
 SHAPE = (26, 48, 48)
@@ -62,9 +68,10 @@ def test_basins_of_every_region_follow_one_another() -> None:
     assert nested.place[0] == -1
     numbers = rng.integers(0, basins + 1, (9, 9))
     deep = rng.integers(0, 3, numbers.shape)
-    places = nested.place[numbers]
-    counts = nested.counts(np.where(places < 0, -1, places + deep * basins), 3)
-    assert counts.shape == (3, len(children))
+    places = Places(nested.place[numbers], (deep + 1).astype(np.int8))
+    counts = nested.count(places, 3).reshape(3, -1)
+    some = rng.integers(0, counts.size, 20)
+    assert np.array_equal(nested.count(places, 3, some), counts.ravel()[some])
 
     def inside(node: int) -> list[int]:
         if node < basins:
@@ -177,6 +184,83 @@ def test_a_region_has_a_number_for_each_outline() -> None:
         for plane, mask in narrow.items():
             assert (wide[plane].mask(0) | ~mask.mask(0)).all()
     assert found[0][13].area[0] > found[1][13].area[0]
+
+
+def test_numbers_are_sections_at_any_outline() -> None:
+    """All that is chosen is the best of all numbers, by their sections."""
+    shape, step = (6, 61, 68), 3
+    cells = (-(-shape[1] // step), -(-shape[2] // step))
+    rng = np.random.default_rng(4)
+    planes = [PlaneMaps.pack(shape[1:], step, 6.0, random_maps(cells, n, 64)) for n in range(6)]
+    regions = regions_of(planes, shape, outline=None)
+    every = [(n, range(6)) for n in range(len(regions.scores))]
+    volumes = np.zeros((len(every), *shape), bool)
+    for volume, found in zip(volumes, regions.sections(every), strict=True):
+        for plane, mask in found.items():
+            volume[plane] = mask.mask(0)
+    nested = volumes.reshape(len(OUTLINES), -1, *shape)
+    assert all((wide | ~narrow).all() for wide, narrow in pairwise(nested))
+    # Each pixel within an outline is in a region at that outline, and none outside.
+    smooth = SmoothedMaps(planes.__getitem__, 6, 1.0)
+    for plane in range(6):
+        maps = smooth.average(plane)
+        assert maps is not None
+        for outline, within in zip(OUTLINES, nested.any(axis=1), strict=True):
+            inside = within_outline(maps.foreground, outline, step, shape[1:])
+            assert np.array_equal(within[plane], inside & within_cells(maps.foreground, step))
+    masks = [rng.random(shape[1:]) < 0.4 for _ in range(3)]
+    followed: dict[int, MaskSet | None] = {n: MaskSet.from_masks(masks[n][None]) for n in (1, 2)}
+    (number,), (fit,) = regions.select([{0: MaskSet.from_masks(masks[0][None])}], [followed])
+
+    def iou_of(planes: list[int]) -> Any:
+        truth, found = np.stack([masks[p] for p in planes]), volumes[:, planes]
+        return (found & truth).sum((1, 2, 3)) / (found | truth).sum((1, 2, 3))
+
+    worth = iou_of([0]) * iou_of([0, 1, 2]) * np.sqrt(regions.scores)
+    assert worth[number] == pytest.approx(worth.max())
+    assert fit == pytest.approx(iou_of([0])[number])
+
+
+def within_cells(foreground: Any, step: int) -> Any:
+    """Pixels of the cells that a basin can have: those within the widest outline."""
+    cells = (foreground > OUTLINES[0]).repeat(step, axis=0).repeat(step, axis=1)
+    return cells[:61, :68]
+
+
+def test_between_prompted_planes_a_region_without_a_hole_is_chosen() -> None:
+    """At the outline that fits the ends best, the object vanishes on the plane between them."""
+    planes = faint_beyond(6)
+    for plane in (12, 13, 14):
+        each = planes[plane].unpack()
+        faint = np.minimum(each.foreground, np.float32(0.22))
+        planes[plane] = replace(planes[plane], values=_packed(replace(each, foreground=faint)))
+    inner = draw_balls(SHAPE, [(*middle, min(r, 6)) for *middle, r in BALLS]) == 3
+    ends: dict[int, MaskSet | None] = {p: MaskSet.from_masks(inner[p][None]) for p in (10, 16)}
+    regions = regions_of(planes, outline=None)
+    inside: dict[int, MaskSet | None] = dict.fromkeys(range(11, 16))
+    numbers, _ = regions.select([ends, {10: ends[10]}], [inside, {}])
+    whole, free = regions.sections([(int(n), range(11, 16)) for n in numbers])
+    assert list(whole) == [11, 12, 13, 14, 15]
+    # With one end there may be a hole: the object is thought to end there.
+    assert set(free) < set(whole)
+
+
+def test_expected_iou_is_that_at_the_middle_outline() -> None:
+    """Basins do not depend on which outline is given here, since all reach down as far."""
+    planes = faint_beyond(6)
+    scores = [regions_of(planes, outline=n).scores for n in (None, OUTLINES[0])]
+    per_node = scores[0].reshape(len(OUTLINES), -1)
+    assert (per_node == per_node[0]).all()
+    assert len(per_node[0]) == len(scores[1])
+    assert not np.array_equal(per_node[0], scores[1])
+    # A region that lies outside the middle outline has the least, so that it counts for something.
+    faint = [replace(each, values=each.values // 7) for each in maps_of(TRUTH)]
+    assert set(regions_of(faint, outline=None).scores) == {LEAST_SCORE}
+
+
+def test_the_outlines_are_those_that_the_help_names() -> None:
+    (field,) = [each for each in fields(PropagationParams) if each.name == "outline"]
+    assert all(f"{outline:g}" in field.metadata[KEY].help for outline in OUTLINES)
 
 
 def test_where_nothing_is_no_region_is_selected(regions: PromptedRegions) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 from tests.generators.volumes.balls import draw_balls, maps_of, packaged_estimate
 
 from napari_segany.errors import Cancelled
@@ -100,6 +101,19 @@ def test_cells_of_several_pixels_are_enlarged():
     # The outline is drawn between cells, so pixels beside it differ.
     same = labels == fine.labels().repeat(2, axis=1).repeat(2, axis=2)[:, :-1, :-1]
     assert same.mean() > 0.97
+
+
+def test_objects_reach_out_to_a_low_outline():
+    """Of balls whose rim is faint the core is found, or all."""
+    planes = []
+    for maps, core in zip(maps_of(TRUTH), ndimage.binary_erosion(TRUTH > 0, None, 2), strict=True):
+        each = maps.unpack()
+        faint = np.where(core, each.foreground, np.minimum(each.foreground, np.float32(0.2)))
+        values = PlaneMaps.pack(maps.shape, 1, maps.side, replace(each, foreground=faint)).values
+        planes.append(replace(maps, values=values))
+    core, whole = (segment(planes, outline=n).labels()[TRUTH > 0] > 0 for n in (0.3, 0.1))
+    assert 0.2 < core.mean() < 0.7
+    assert whole.mean() > 0.85
 
 
 def test_it_can_be_stopped():

@@ -109,7 +109,7 @@ def test_masks_on_prompted_planes_are_those_that_were_chosen(
     assert np.array_equal(through.answers[3].mask.mask(0), chosen.mask(0))
 
 
-def test_other_views_cost_no_look(
+def test_two_views_cost_no_look_and_four_do(
     begin: Any, jobs: Any, stack: Any, model: SamModel, looked_at: list[Any]
 ) -> None:
     controller = begin(stack)
@@ -125,3 +125,10 @@ def test_other_views_cost_no_look(
     jobs.run()
     assert follow(controller, jobs).answers
     assert len(looked_at) == len(stack)
+    # The finder has two views, or those of the prompts if they are more.
+    controller.host.set_views(4)
+    jobs.run()
+    controller.session.choose(int(np.argmax(controller.session.candidates().area > 0)))
+    jobs.run()
+    assert follow(controller, jobs).answers
+    assert len(looked_at) == 2 * len(stack)

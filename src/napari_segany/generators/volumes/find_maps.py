@@ -10,7 +10,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.errors import InputError
 from napari_segany.generators.finder_params import FinderParams, require_finder
-from napari_segany.generators.finder_views import with_turned_view
+from napari_segany.generators.finder_views import with_mirror_views
 from napari_segany.generators.plane_finder import choose_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.protocol import GeneratorParams
@@ -167,11 +167,10 @@ class _Search:
     def _predict(
         self, finder: FinderModel, embedding: Embedding, rgb: NDArray[np.uint8]
     ) -> ObjectMaps:
-        """Return the maps of a plane, or the mean of two views of it."""
+        """Return the maps of a plane, or the mean of several views of it."""
         maps = finder.predict_maps(embedding, rgb, should_stop=self.should_stop)
-        if self.params.views != 2:
-            return maps
-        return with_turned_view(maps, self.model, finder, rgb, self.should_stop)
+        views, stop = self.params.views or 1, self.should_stop
+        return with_mirror_views(maps, views, self.model, finder, rgb, stop)
 
 
 def _taper(height: int, width: int) -> NDArray[np.float32]:

@@ -33,9 +33,27 @@ LEAST_SCORE = 0.05
 SectionMasks = Mapping[int, MaskSet | None]
 """One mask of an object on each of some planes, None where it is not."""
 
-Places = NDArray[np.int32]
-"""(H, W) place of each pixel: that of its basin in the order of :class:`NestedRegions`, plus the
-number of basins for each further outline that it is within; -1 for none."""
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Pixels of a plane, or some of them.
+
+    Attributes
+    ----------
+    place : ndarray
+        int32 place of the basin of each pixel in the order of :class:`NestedRegions`, -1 for none.
+    depth : ndarray
+        int8 number of outlines within which each lies, of the same shape.
+    """
+
+    place: NDArray[np.int32]
+    depth: NDArray[np.int8]
+
+    def within(self, mask: MaskSet) -> "Places":
+        """Return the pixels of a set of one mask, in one row."""
+        a, b, c, d = mask.boxes[0].tolist()
+        inside = mask.crop(0)
+        return Places(self.place[a:c, b:d][inside], self.depth[a:c, b:d][inside])
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +99,34 @@ class NestedRegions:
         """Number of basins."""
         return len(self.place) - 1
 
-    def counts(self, places: Places, outlines: int) -> NDArray[np.int64]:
-        """Return the (outlines, N) number of pixels, known by their places, in each region."""
-        each = np.bincount(places[places >= 0], minlength=outlines * self.basins)
+    def count(
+        self, places: Places, outlines: int, some: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Return how many of the pixels are in each region.
+
+        Parameters
+        ----------
+        places : Places
+            The pixels.
+        outlines : int
+            Number of outlines.
+        some : ndarray, optional
+            (S,) numbers of regions: outline times N, plus node. Without it all, in that order.
+        """
+        inside = (places.place >= 0) & (places.depth > 0)
+        of_pixel = (places.depth[inside] - 1) * np.int64(self.basins) + places.place[inside]
+        each = np.bincount(of_pixel, minlength=outlines * self.basins).reshape(outlines, -1)
         # Pixels within an outline are within all wider ones.
-        within = each.reshape(outlines, -1)[::-1].cumsum(axis=0)[::-1]
+        within = each[::-1].cumsum(axis=0)[::-1]
         before = np.pad(within.cumsum(axis=1), ((0, 0), (1, 0)))
-        found: NDArray[np.int64] = before[:, self.end] - before[:, self.start]
-        return found
+        if some is None:
+            found: NDArray[np.int64] = before[:, self.end] - before[:, self.start]
+            return found.ravel()
+        outline, node = np.divmod(some, len(self.start))
+        of_some: NDArray[np.int64] = (
+            before[outline, self.end[node]] - before[outline, self.start[node]]
+        )
+        return of_some
 
 
 class PromptedRegions:
@@ -139,11 +177,13 @@ class PromptedRegions:
         check(should_stop)
         scored = score_regions(graph, quality, middle, side)
         self._nested = NestedRegions.of(scored, graph.count)
+        score = np.clip(scored.score, LEAST_SCORE, 1)
+        self._scores = np.tile(score, len(self._outlines))
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """Expected IoU of each region, the same at all outlines."""
-        return np.tile(self._nested.regions.score, len(self._outlines))
+        """Expected IoU of each region, the same at all outlines, and never 0."""
+        return self._scores
 
     def select(
         self,
@@ -169,59 +209,76 @@ class PromptedRegions:
         Returns
         -------
         regions : ndarray
-            (K,) int64 number of the region; -1 where none has a pixel in common with the masks.
+            (K,) int64 number of the region; -1 where none has a pixel in common with the masks. It
+            is one that is on all planes between the prompted ones, if there is such a one.
         fit : ndarray
             (K,) float64 IoU with the prompted masks on their planes together, 0 without any.
             Planes on which the object is said not to be count in the choice alone.
         """
-        scores = np.clip(self.scores, LEAST_SCORE, 1)
-        every = np.arange(len(scores))
         there = [{p: mask for p, mask in each.items() if mask is not None} for each in prompted]
-        first = self._compare(there, [every] * len(there), should_stop)
-        able = [np.flatnonzero(shared) for shared, _ in first]
+        able = self._meeting(there, should_stop)
         others = [
             {p: mask for p, mask in {**every_other, **given}.items() if p not in masks}
             for every_other, given, masks in zip(followed, prompted, there, strict=True)
         ]
-        second = self._compare(others, able, should_stop)
+        # Between planes on which an object is, it is on every plane.
+        inner = [
+            {p for p in every_other if masks and min(masks) < p < max(masks)}
+            for every_other, masks in zip(followed, there, strict=True)
+        ]
+        first = self._compare(there, able, [set() for _ in there], should_stop)
+        second = self._compare(others, able, inner, should_stop)
         regions, fits = np.full(len(prompted), -1), np.zeros(len(prompted))
         for k, nodes in enumerate(able):
             if not len(nodes):
                 continue
-            (inside, union), (more, wider) = (each[nodes] for each in first[k]), second[k]
-            fit = inside / union
-            agreed = (inside + more) / (union + wider)
-            worth = fit * agreed * np.sqrt(scores[nodes])
-            best = int(worth.argmax())
+            fit = first[k].shared / first[k].union
+            agreed = (first[k].shared + second[k].shared) / (first[k].union + second[k].union)
+            worth = fit * agreed * np.sqrt(self._scores[nodes])
+            whole = second[k].held == len(inner[k])
+            best = int((np.where(whole, worth, 0) if whole.any() else worth).argmax())
             regions[k], fits[k] = nodes[best], fit[best]
         return regions, fits
+
+    def _meeting(
+        self, masks: Sequence[SectionMasks], should_stop: ShouldStop | None
+    ) -> list[NDArray[np.int64]]:
+        """Return the numbers of the regions that share pixels with any of the masks of each."""
+        found = [np.zeros(0, np.int64) for _ in masks]
+        for plane, places in self._planes({p for each in masks for p in each}):
+            check(should_stop)
+            for k, each in enumerate(masks):
+                mask = each.get(plane)
+                if mask is not None and mask.area[0]:
+                    shared = self._nested.count(places.within(mask), len(self._outlines))
+                    found[k] = np.union1d(found[k], np.flatnonzero(shared))
+        return found
 
     def _compare(
         self,
         masks: Sequence[SectionMasks],
         nodes: Sequence[NDArray[np.int64]],
+        inner: Sequence[Collection[int]],
         should_stop: ShouldStop | None,
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return the pixels that some regions share with masks, and those of both together."""
-        found = [(np.zeros(len(some), np.int64), np.zeros(len(some), np.int64)) for some in nodes]
+    ) -> list["_Overlap"]:
+        """Compare some regions with the masks of each object, on the planes of these."""
+        found = [_Overlap.of(len(some)) for some in nodes]
+        outlines = len(self._outlines)
         for plane, places in self._planes({p for each in masks for p in each}):
             check(should_stop)
-            whole = self._counts(places)
-            for each, some, (shared, union) in zip(masks, nodes, found, strict=True):
+            whole = self._nested.count(places, outlines)
+            for k, (each, some, overlap) in enumerate(zip(masks, nodes, found, strict=True)):
                 if plane not in each or not len(some):
                     continue
-                union += whole[some]
-                mask = each[plane]
+                pixels, mask = whole[some], each[plane]
+                overlap.union += pixels
+                if plane in inner[k]:
+                    overlap.held += pixels > 0
                 if mask is not None and mask.area[0]:
-                    a, b, c, d = mask.boxes[0].tolist()
-                    inside = self._counts(places[a:c, b:d][mask.crop(0)])[some]
-                    shared += inside
-                    union += int(mask.area[0]) - inside
+                    inside = self._nested.count(places.within(mask), outlines, some)
+                    overlap.shared += inside
+                    overlap.union += int(mask.area[0]) - inside
         return found
-
-    def _counts(self, places: Places) -> NDArray[np.int64]:
-        """Return the number of pixels in each region, in the order of their numbers."""
-        return self._nested.counts(places, len(self._outlines)).ravel()
 
     def sections(
         self,
@@ -240,7 +297,7 @@ class PromptedRegions:
         found: list[dict[int, MaskSet]] = [{} for _ in wanted]
         for plane, places in self._planes({plane for _, span in wanted for plane in span}):
             check(should_stop)
-            pixels = self._counts(places)
+            pixels = self._nested.count(places, len(self._outlines))
             for k, (number, span) in enumerate(wanted):
                 if plane in span and pixels[number]:
                     inside = self._inside(places, number)
@@ -248,16 +305,14 @@ class PromptedRegions:
         return found
 
     def _inside(self, places: Places, number: int) -> NDArray[np.bool_]:
-        """Return the (H, W) pixels of a region."""
-        nested, inside = self._nested, np.zeros(places.shape, bool)
-        widest, node = divmod(number, len(nested.start))
-        for outline in range(widest, len(self._outlines)):
-            start = outline * nested.basins
-            inside |= (places >= start + nested.start[node]) & (places < start + nested.end[node])
-        return inside
+        """Return the pixels of a region."""
+        outline, node = divmod(number, len(self._nested.start))
+        place, nested = places.place, self._nested
+        inside: NDArray[np.bool_] = (place >= nested.start[node]) & (place < nested.end[node])
+        return inside & (places.depth > outline)
 
     def _planes(self, wanted: Collection[int]) -> Iterator[tuple[int, Places]]:
-        """Yield planes in order, and the place of the basin of each of their pixels."""
+        """Yield planes in order, and their pixels."""
         if not wanted:
             return
         for plane in self._basins.planes():
@@ -268,9 +323,29 @@ class PromptedRegions:
 
     def _pixels(self, plane: BasinPlane) -> Places:
         ways = self._step, self._shape
-        depth = depths(plane.maps.foreground, self._outlines, *ways)
-        # Cells of no basin are outside.
-        place = enlarge_cells(self._nested.place[plane.labels], *ways)
-        deeper = (depth - 1).clip(0) * np.int32(self._nested.basins)
-        found: Places = np.where((depth > 0) & (place >= 0), place + deeper, np.int32(-1))
-        return found
+        return Places(
+            enlarge_cells(self._nested.place[plane.labels], *ways),
+            depths(plane.maps.foreground, self._outlines, *ways),
+        )
+
+
+@dataclass(eq=False)
+class _Overlap:
+    """Sums over planes: what S regions have in common with the masks of an object.
+
+    Attributes
+    ----------
+    shared, union : ndarray
+        (S,) int64 pixels of both, and of one of them, on the planes of the masks.
+    held : ndarray
+        (S,) int64 number of the inner planes on which each region is.
+    """
+
+    shared: NDArray[np.int64]
+    union: NDArray[np.int64]
+    held: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, count: int) -> "_Overlap":
+        """Return nothing in common, yet."""
+        return cls(*(np.zeros(count, np.int64) for _ in range(3)))

@@ -2,10 +2,11 @@
 
 from napari_segany.linking.propagation.region_source import FindRegions
 from napari_segany.models.multi_view import with_views
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.tiled_model import without_tiles
 from napari_segany.session.inference import Predictor
 from napari_segany.session.through_planes import PlaneAxis, PropagationRequest
-from napari_segany.volume_regions import VolumeRegions
+from napari_segany.volume_regions import VolumeRegions, finder_views
 
 
 class KeptRegions:
@@ -22,10 +23,9 @@ class KeptRegions:
     def find_for(self, request: PropagationRequest) -> FindRegions:
         """Return what finds the regions of a request's planes."""
         predictor, axis = request.predictor, request.axis
-        # The finder has views of its own, whatever views prompts have.
-        model = with_views(without_tiles(predictor.model), 1)
+        model = without_tiles(predictor.model)
         known = self._of is not None and (
-            with_views(without_tiles(self._of[0].model), 1) is model
+            _same_views(without_tiles(self._of[0].model), model)
             and self._of[0].source is predictor.source
             and self._of[1].same_planes(axis)
         )
@@ -39,3 +39,8 @@ class KeptRegions:
                 source.limits,
             )
         return self._regions.find
+
+
+def _same_views(one: PromptableModel, two: PromptableModel) -> bool:
+    """Return True if both are the same model, and the finder has as many views beside them."""
+    return with_views(one, 1) is with_views(two, 1) and finder_views(one) == finder_views(two)
