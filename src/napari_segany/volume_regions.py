@@ -35,8 +35,8 @@ class VolumeRegions:
     Parameters
     ----------
     model : PromptableModel
-        The model whose image encoder the finder reads. If it sees planes in four views, the finder
-        does, too; else in two.
+        The model whose image encoder the finder reads. The finder sees planes in as many views as
+        it, and in two at least.
     read : callable
         Reads a plane by its number.
     count : int

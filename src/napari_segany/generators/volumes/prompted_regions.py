@@ -217,25 +217,21 @@ class PromptedRegions:
         """
         there = [{p: mask for p, mask in each.items() if mask is not None} for each in prompted]
         able = self._meeting(there, should_stop)
-        others = [
-            {p: mask for p, mask in {**every_other, **given}.items() if p not in masks}
-            for every_other, given, masks in zip(followed, prompted, there, strict=True)
-        ]
+        known = [{**every, **given} for every, given in zip(followed, prompted, strict=True)]
         # Between planes on which an object is, it is on every plane.
         inner = [
             {p for p in every_other if masks and min(masks) < p < max(masks)}
             for every_other, masks in zip(followed, there, strict=True)
         ]
-        first = self._compare(there, able, [set() for _ in there], should_stop)
-        second = self._compare(others, able, inner, should_stop)
+        overlaps = self._compare(known, there, inner, able, should_stop)
         regions, fits = np.full(len(prompted), -1), np.zeros(len(prompted))
         for k, nodes in enumerate(able):
             if not len(nodes):
                 continue
-            fit = first[k].shared / first[k].union
-            agreed = (first[k].shared + second[k].shared) / (first[k].union + second[k].union)
+            overlap = overlaps[k]
+            fit, agreed = overlap.shared / overlap.union, overlap.all_shared / overlap.all_union
             worth = fit * agreed * np.sqrt(self._scores[nodes])
-            whole = second[k].held == len(inner[k])
+            whole = overlap.held == len(inner[k])
             best = int((np.where(whole, worth, 0) if whole.any() else worth).argmax())
             regions[k], fits[k] = nodes[best], fit[best]
         return regions, fits
@@ -257,11 +253,15 @@ class PromptedRegions:
     def _compare(
         self,
         masks: Sequence[SectionMasks],
-        nodes: Sequence[NDArray[np.int64]],
+        prompted: Sequence[Collection[int]],
         inner: Sequence[Collection[int]],
+        nodes: Sequence[NDArray[np.int64]],
         should_stop: ShouldStop | None,
     ) -> list["_Overlap"]:
-        """Compare some regions with the masks of each object, on the planes of these."""
+        """Compare some regions with the masks of each object, on the planes of these.
+
+        Prompted planes, and those between them, are among those of the masks.
+        """
         found = [_Overlap.of(len(some)) for some in nodes]
         outlines = len(self._outlines)
         for plane, places in self._planes({p for each in masks for p in each}):
@@ -270,14 +270,18 @@ class PromptedRegions:
             for k, (each, some, overlap) in enumerate(zip(masks, nodes, found, strict=True)):
                 if plane not in each or not len(some):
                     continue
-                pixels, mask = whole[some], each[plane]
-                overlap.union += pixels
+                union, mask = whole[some], each[plane]
+                shared = np.zeros_like(union)
                 if plane in inner[k]:
-                    overlap.held += pixels > 0
+                    overlap.held += union > 0
                 if mask is not None and mask.area[0]:
-                    inside = self._nested.count(places.within(mask), outlines, some)
-                    overlap.shared += inside
-                    overlap.union += int(mask.area[0]) - inside
+                    shared = self._nested.count(places.within(mask), outlines, some)
+                    union = union + int(mask.area[0]) - shared
+                overlap.all_shared += shared
+                overlap.all_union += union
+                if plane in prompted[k]:
+                    overlap.shared += shared
+                    overlap.union += union
         return found
 
     def sections(
@@ -336,16 +340,20 @@ class _Overlap:
     Attributes
     ----------
     shared, union : ndarray
-        (S,) int64 pixels of both, and of one of them, on the planes of the masks.
+        (S,) int64 pixels of both, and of one of them, on prompted planes.
+    all_shared, all_union : ndarray
+        (S,) int64 the same on all planes that are known of.
     held : ndarray
         (S,) int64 number of the inner planes on which each region is.
     """
 
     shared: NDArray[np.int64]
     union: NDArray[np.int64]
+    all_shared: NDArray[np.int64]
+    all_union: NDArray[np.int64]
     held: NDArray[np.int64]
 
     @classmethod
     def of(cls, count: int) -> "_Overlap":
         """Return nothing in common, yet."""
-        return cls(*(np.zeros(count, np.int64) for _ in range(3)))
+        return cls(*(np.zeros(count, np.int64) for _ in range(5)))
